@@ -1,0 +1,44 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+# Two bundles of dependencies: what the runtime may use, and what only the compiler may use.
+
+if(NOT EXISTS "${PENSTOCK_VENV}/lib/cmake/dnnl")
+  message(FATAL_ERROR "No oneDNN in PENSTOCK_VENV. Run './dev setup' first, or pass -DPENSTOCK_VENV=DIR, the path of a "
+                      "Python environment with the packages of requirements/build.txt.")
+endif()
+find_package(DNNL REQUIRED CONFIG NO_DEFAULT_PATH PATHS "${PENSTOCK_VENV}/lib/cmake/dnnl")
+# The wheel describes a release build only; debug builds link the same file.
+set_target_properties(DNNL::dnnl PROPERTIES
+  MAP_IMPORTED_CONFIG_DEBUG Release MAP_IMPORTED_CONFIG_RELWITHDEBINFO Release)
+
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt REQUIRED CONFIG)
+find_package(spdlog REQUIRED CONFIG)
+find_package(nlohmann_json REQUIRED CONFIG)
+find_package(CLI11 REQUIRED CONFIG)
+find_package(Protobuf 3.21 REQUIRED MODULE)
+
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+mark_as_advanced(XXHASH_INCLUDE_DIR XXHASH_LIBRARY)
+add_library(xxhash::xxhash UNKNOWN IMPORTED)
+set_target_properties(xxhash::xxhash PROPERTIES
+  IMPORTED_LOCATION "${XXHASH_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
+
+add_library(penstock_runtime_deps INTERFACE)
+target_include_directories(penstock_runtime_deps INTERFACE
+  "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+target_link_libraries(penstock_runtime_deps INTERFACE
+  fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json xxhash::xxhash DNNL::dnnl OpenMP::OpenMP_CXX
+  Threads::Threads ${CMAKE_DL_LIBS})
+
+add_library(penstock_compiler_deps INTERFACE)
+target_include_directories(penstock_compiler_deps SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/generated")
+target_link_libraries(penstock_compiler_deps INTERFACE penstock_runtime_deps protobuf::libprotobuf-lite)
+
+if(PENSTOCK_TESTS)
+  find_package(GTest REQUIRED CONFIG)
+endif()
+if(PENSTOCK_BENCH)
+  find_package(benchmark QUIET CONFIG)
+endif()

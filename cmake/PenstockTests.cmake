@@ -1,0 +1,54 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+# One test binary per room, one for tests/, one for bench/. Tests run in the root of the source tree.
+
+include(GoogleTest)
+
+function(penstock_test_binary target label)
+  add_executable(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE
+    penstock_flags penstock penstock_runtime penstock_compiler_deps CLI11::CLI11 GTest::gmock GTest::gtest
+    GTest::gtest_main)
+  if(TARGET penstock_testlib)
+    target_link_libraries(${target} PRIVATE penstock_testlib)
+  endif()
+  add_dependencies(${target} penstock_onnx_headers)
+  gtest_discover_tests(${target}
+    DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+    PROPERTIES TIMEOUT 600 LABELS ${label})
+endfunction()
+
+if(PENSTOCK_TESTS)
+  get_property(testlib GLOBAL PROPERTY PENSTOCK_TESTLIB)
+  if(testlib)
+    add_library(penstock_testlib OBJECT ${testlib})
+    target_link_libraries(penstock_testlib PUBLIC penstock_flags penstock penstock_compiler_deps GTest::gmock)
+    add_dependencies(penstock_testlib penstock_onnx_headers)
+  endif()
+
+  get_property(rooms GLOBAL PROPERTY PENSTOCK_TESTED_ROOMS)
+  foreach(room IN LISTS rooms)
+    get_property(sources GLOBAL PROPERTY PENSTOCK_TESTS_${room})
+    if(NOT sources)
+      continue()
+    endif()
+    penstock_test_binary(penstock_${room}_test unit ${sources})
+    if(room STREQUAL "cli" AND TARGET penstock_cli_objects)
+      # The program is not a library: its tests take its objects, all but the one with main().
+      target_sources(penstock_cli_test PRIVATE
+        $<FILTER:$<TARGET_OBJECTS:penstock_cli_objects>,EXCLUDE,/main\\.cc\\.o$>)
+    endif()
+  endforeach()
+
+  file(GLOB_RECURSE integration CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*_test.cc")
+  if(integration)
+    penstock_test_binary(penstock_integration_test integration ${integration})
+  endif()
+endif()
+
+file(GLOB bench CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.cc")
+if(PENSTOCK_BENCH AND bench AND benchmark_FOUND)
+  add_executable(penstock_microbench ${bench})
+  target_link_libraries(penstock_microbench PRIVATE
+    penstock_flags penstock penstock_runtime penstock_compiler_deps benchmark::benchmark benchmark::benchmark_main)
+endif()

@@ -1,0 +1,24 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <penstock/types.h>
+
+namespace penstock {
+
+// The shapes an input may take. Tactics are tuned at `opt`, correct everywhere from `min` to `max`.
+struct ShapeRange {
+  Shape min;
+  Shape opt;
+  Shape max;
+};
+
+// TensorRT's optimisation profile: one range for each input whose shape varies. An input without a
+// range gets one from its model: 1 as the smallest and tuned extent, no largest.
+struct OptimizationProfile {
+  std::map<std::string, ShapeRange> inputs;
+};
+
+}  // namespace penstock

@@ -1,0 +1,64 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/tactic.h"
+
+namespace penstock::backends {
+
+// An in-order queue on a device.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Host work in queue order: returns at once; the function runs after all enqueued before it.
+  virtual void enqueue(std::function<void()> work) = 0;
+  virtual Status synchronize() = 0;
+  virtual int width() const = 0;  // threads that share a kernel; 1 on devices that hide them
+};
+
+// A point in a stream's order.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual void record(Stream& stream) = 0;
+  virtual Status wait() = 0;
+  // Milliseconds from `earlier` to this one, both reached.
+  virtual Result<double> elapsed_ms(const Event& earlier) const = 0;
+};
+
+// A device: its memory, its queues, and the tactics that run there.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  // "cpu", "cuda"
+  // What a plan's speed depends on: "cpu:AMD EPYC 7B13:avx2:2". Part of timing-cache keys.
+  virtual std::string fingerprint() const = 0;
+  // What a plan's code needs, from weak to strong: "sse4.2", "avx2", "avx512". Plans record one.
+  virtual std::string instruction_set() const = 0;
+  virtual bool supports_instruction_set(std::string_view name) const = 0;
+
+  // Memory aligned to 64 bytes; null where the device has no more.
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void deallocate(void* memory, size_t bytes) = 0;
+  virtual Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) = 0;
+  virtual Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) = 0;
+  virtual bool is_host_memory() const = 0;  // device pointers can be dereferenced by the host
+
+  // `threads` is the width where the device has one; 0 means all of it.
+  virtual Result<std::unique_ptr<Stream>> create_stream(int threads) = 0;
+  virtual std::unique_ptr<Event> create_event() = 0;
+
+  // In order of preference; the last is the reference source, which refuses nothing it supports.
+  virtual const std::vector<const TacticSource*>& tactic_sources() const = 0;
+  const Tactic* find_tactic(std::string_view name) const;
+};
+
+}  // namespace penstock::backends

@@ -1,0 +1,130 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/cpu_backend.h"
+
+#include <cpuid.h>
+#include <sched.h>
+
+#include <chrono>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "backends/cpu/cpu_stream.h"
+#include "backends/cpu/simd/isa.h"
+
+namespace penstock::backends {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+// When the host reached a point of the queue.
+class CpuEvent : public Event {
+ public:
+  void record(Stream& stream) override {
+    {
+      std::lock_guard lock(mutex_);
+      reached_ = false;
+    }
+    stream.enqueue([this] {
+      {
+        std::lock_guard lock(mutex_);
+        time_ = std::chrono::steady_clock::now();
+        reached_ = true;
+      }
+      changed_.notify_all();
+    });
+  }
+  Status wait() override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return reached_; });
+    return Status::ok();
+  }
+  Result<double> elapsed_ms(const Event& earlier) const override {
+    const auto& other = static_cast<const CpuEvent&>(earlier);
+    return std::chrono::duration<double, std::milli>(time_ - other.time_).count();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool reached_ = true;
+  std::chrono::steady_clock::time_point time_;
+};
+
+int strength(std::string_view instruction_set) {
+  if (instruction_set == "sse4.2") return 0;
+  if (instruction_set == "avx2") return 1;
+  if (instruction_set == "avx512") return 2;
+  return 99;
+}
+
+}  // namespace
+
+int processor_count() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+std::string processor_name() {
+  char brand[49] = {};
+  for (unsigned leaf = 0; leaf < 3; ++leaf) {
+    unsigned r[4] = {};
+    if (__get_cpuid(0x80000002u + leaf, &r[0], &r[1], &r[2], &r[3]) == 0) return "unknown";
+    std::memcpy(brand + 16 * leaf, r, 16);
+  }
+  std::string name(brand);
+  name.erase(0, name.find_first_not_of(' '));
+  name.erase(name.find_last_not_of(' ') + 1);
+  return name;
+}
+
+std::string CpuBackend::instruction_set() const {
+  switch (simd::active()) {
+    case simd::Isa::kBaseline:
+      return "sse4.2";
+    case simd::Isa::kAvx2:
+      return "avx2";
+    case simd::Isa::kAvx512:
+      return "avx512";
+  }
+  return "sse4.2";
+}
+
+bool CpuBackend::supports_instruction_set(std::string_view name) const {
+  return strength(name) <= strength(instruction_set());
+}
+
+std::string CpuBackend::fingerprint() const {
+  return "cpu:" + processor_name() + ":" + instruction_set();
+}
+
+void* CpuBackend::allocate(size_t bytes) {
+  return ::operator new(bytes == 0 ? 64 : bytes, kAlignment, std::nothrow);
+}
+
+void CpuBackend::deallocate(void* memory, size_t) { ::operator delete(memory, kAlignment); }
+
+Status CpuBackend::copy_in(void* device, const void* host, size_t bytes, Stream& stream) {
+  stream.enqueue([=] { std::memcpy(device, host, bytes); });
+  return Status::ok();
+}
+
+Status CpuBackend::copy_out(void* host, const void* device, size_t bytes, Stream& stream) {
+  stream.enqueue([=] { std::memcpy(host, device, bytes); });
+  return Status::ok();
+}
+
+Result<std::unique_ptr<Stream>> CpuBackend::create_stream(int threads) {
+  if (threads < 0 || threads > 4096) {
+    return Status(StatusCode::kInvalidArgument,
+                  "a stream of " + std::to_string(threads) + " threads; give 0 (all) to 4096");
+  }
+  return std::unique_ptr<Stream>(
+      std::make_unique<CpuStream>(threads == 0 ? processor_count() : threads));
+}
+
+std::unique_ptr<Event> CpuBackend::create_event() { return std::make_unique<CpuEvent>(); }
+
+}  // namespace penstock::backends

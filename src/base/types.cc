@@ -1,0 +1,92 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <penstock/types.h>
+
+#include <array>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+struct TypeFact {
+  DataType type;
+  std::string_view name;
+  size_t size;
+};
+
+constexpr std::array kTypeFacts = {
+    TypeFact{DataType::kUndefined, "undefined", 0},
+    TypeFact{DataType::kFloat32, "float32", 4},
+    TypeFact{DataType::kUInt8, "uint8", 1},
+    TypeFact{DataType::kInt8, "int8", 1},
+    TypeFact{DataType::kUInt16, "uint16", 2},
+    TypeFact{DataType::kInt16, "int16", 2},
+    TypeFact{DataType::kInt32, "int32", 4},
+    TypeFact{DataType::kInt64, "int64", 8},
+    TypeFact{DataType::kString, "string", 0},
+    TypeFact{DataType::kBool, "bool", 1},
+    TypeFact{DataType::kFloat16, "float16", 2},
+    TypeFact{DataType::kFloat64, "float64", 8},
+    TypeFact{DataType::kUInt32, "uint32", 4},
+    TypeFact{DataType::kUInt64, "uint64", 8},
+    TypeFact{DataType::kComplex64, "complex64", 8},
+    TypeFact{DataType::kComplex128, "complex128", 16},
+    TypeFact{DataType::kBFloat16, "bfloat16", 2},
+};
+
+const TypeFact& fact(DataType type) {
+  for (const TypeFact& f : kTypeFacts) {
+    if (f.type == type) return f;
+  }
+  return kTypeFacts[0];
+}
+
+}  // namespace
+
+std::string_view to_string(DataType type) { return fact(type).name; }
+
+std::optional<DataType> parse_data_type(std::string_view name) {
+  for (const TypeFact& f : kTypeFacts) {
+    if (f.name == name) return f.type;
+  }
+  return std::nullopt;
+}
+
+size_t size_of(DataType type) { return fact(type).size; }
+
+bool is_floating(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat64 || type == DataType::kFloat16 ||
+         type == DataType::kBFloat16;
+}
+
+bool is_integer(DataType type) {
+  switch (type) {
+    case DataType::kInt8:
+    case DataType::kInt16:
+    case DataType::kInt32:
+    case DataType::kInt64:
+    case DataType::kUInt8:
+    case DataType::kUInt16:
+    case DataType::kUInt32:
+    case DataType::kUInt64:
+      return true;
+    default:
+      return false;
+  }
+}
+
+int64_t element_count(const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) count *= extent;
+  return count;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i != 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+}  // namespace penstock

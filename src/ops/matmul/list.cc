@@ -1,0 +1,8 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/families.h"
+
+namespace penstock::ops {
+
+OpList matmul_ops() { return {}; }
+
+}  // namespace penstock::ops
