@@ -1,0 +1,76 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/profile.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ir/attributes.h"
+#include "ir/layout.h"
+
+namespace penstock::plan {
+
+// Where one value of a program lives while it runs.
+struct Slot {
+  enum class Kind : uint8_t {
+    kInput,       // the caller's memory
+    kActivation,  // the context's arena, or the caller's memory where it is an output
+    kConstant,    // the plan file, mapped
+    kView,        // the bytes of another slot under another shape
+  };
+  std::string name;
+  Kind kind = Kind::kActivation;
+  DataType dtype = DataType::kUndefined;
+  ir::Layout layout = ir::Layout::kPlain;
+  ir::SymbolicShape shape;
+  uint64_t offset = 0;  // constants: from the start of the constants section, a multiple of 64
+  uint64_t bytes = 0;   // constants
+  std::string format;   // constants: the tactic's packed form, empty where row-major
+  int view_of = -1;     // views: a slot with a smaller number
+};
+
+// One kernel call, everything about it decided.
+struct Step {
+  std::string op;
+  std::string name;
+  std::string tactic;
+  std::string config;
+  ir::Attributes attributes;
+  std::vector<int> inputs;           // slots; -1 where absent
+  std::vector<int> outputs;          // slots; -1 where not wanted
+  std::vector<int> bodies;           // nested bodies of control flow
+  std::vector<std::string> origins;  // ONNX nodes
+};
+
+struct Body {
+  std::vector<int> inputs;
+  std::vector<int> outputs;
+  std::vector<Step> steps;
+};
+
+// What a plan runs. bodies[0] is the main one; others belong to control-flow steps.
+struct Program {
+  std::string model_name;
+  std::string backend;          // "cpu"
+  std::string instruction_set;  // what its constants and tactics need
+  std::string fingerprint;      // the machine it was tuned on
+  int threads = 1;              // the stream width it was tuned for
+  OptimizationProfile profile;
+  std::vector<Slot> slots;
+  std::vector<Body> bodies;
+};
+
+// The slot whose memory a view shares; the slot itself where it is no view.
+int root_of(const Program& program, int slot);
+
+// Every index in range, views acyclic, constants inside `constants_bytes`: what makes a program
+// that came from a file safe to run.
+Status validate(const Program& program, uint64_t constants_bytes);
+
+// JSON text of a program, and back. Equal programs give equal bytes.
+std::string to_json(const Program& program);
+Result<Program> program_from_json(std::string_view text);
+
+}  // namespace penstock::plan

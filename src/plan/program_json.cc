@@ -1,0 +1,209 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "plan/program.h"
+
+namespace penstock::plan {
+namespace {
+
+using ir::Attribute;
+using ir::Attributes;
+using ir::Dim;
+using ir::SymbolicShape;
+using nlohmann::json;
+
+json write(const SymbolicShape& shape) {
+  json array = json::array();
+  for (const Dim& d : shape) {
+    if (d.is_constant()) {
+      array.push_back(d.constant());
+    } else {
+      array.push_back(d.to_string());
+    }
+  }
+  return array;
+}
+
+// Files are not trusted: nlohmann throws on wrong types, parse failures throw here; read() is only
+// called under program_from_json's catch.
+SymbolicShape read_shape(const json& array) {
+  SymbolicShape shape;
+  for (const json& item : array) {
+    if (item.is_string()) {
+      Result<Dim> dim = Dim::parse(item.get_ref<const std::string&>());
+      if (!dim.is_ok()) throw json::other_error::create(599, dim.status().message(), nullptr);
+      shape.push_back(*std::move(dim));
+    } else {
+      shape.emplace_back(item.get<int64_t>());
+    }
+  }
+  return shape;
+}
+
+// The variant's index tells the type back: {"axis": [0, 1]} is alternative 0, an integer.
+json write(const Attributes& attributes) {
+  json object = json::object();
+  for (const auto& [name, value] : attributes.all()) {
+    json item = json::array({value.index()});
+    if (const auto* shape = std::get_if<SymbolicShape>(&value)) {
+      item.push_back(write(*shape));
+    } else {
+      std::visit(
+          [&](const auto& v) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(v)>, SymbolicShape>)
+              item.push_back(v);
+          },
+          value);
+    }
+    object[name] = std::move(item);
+  }
+  return object;
+}
+
+Attribute read_attribute(const json& item) {
+  const json& value = item.at(1);
+  switch (item.at(0).get<size_t>()) {
+    case 0: return value.get<int64_t>();
+    case 1: return value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>();
+    case 2: return value.get<std::string>();
+    case 3: return value.get<std::vector<int64_t>>();
+    case 4: return value.get<std::vector<float>>();
+    case 5: return value.get<std::vector<std::string>>();
+    case 6: return read_shape(value);
+    default: throw json::other_error::create(599, "unknown kind of attribute", nullptr);
+  }
+}
+
+json write(const Slot& slot) {
+  json object = {{"name", slot.name},
+                 {"kind", static_cast<int>(slot.kind)},
+                 {"type", std::string(to_string(slot.dtype))},
+                 {"shape", write(slot.shape)}};
+  if (slot.layout != ir::Layout::kPlain) object["layout"] = std::string(ir::to_string(slot.layout));
+  if (slot.kind == Slot::Kind::kConstant) {
+    object["offset"] = slot.offset;
+    object["bytes"] = slot.bytes;
+    if (!slot.format.empty()) object["format"] = slot.format;
+  }
+  if (slot.kind == Slot::Kind::kView) object["view_of"] = slot.view_of;
+  return object;
+}
+
+Slot read_slot(const json& object) {
+  Slot slot;
+  slot.name = object.at("name").get<std::string>();
+  const int kind = object.at("kind").get<int>();
+  if (kind < 0 || kind > static_cast<int>(Slot::Kind::kView)) {
+    throw json::other_error::create(599, "unknown kind of slot", nullptr);
+  }
+  slot.kind = static_cast<Slot::Kind>(kind);
+  slot.dtype = parse_data_type(object.at("type").get<std::string>()).value_or(DataType::kUndefined);
+  slot.shape = read_shape(object.at("shape"));
+  const auto layout = ir::parse_layout(object.value("layout", "plain"));
+  if (!layout) throw json::other_error::create(599, "unknown layout", nullptr);
+  slot.layout = *layout;
+  slot.offset = object.value("offset", uint64_t{0});
+  slot.bytes = object.value("bytes", uint64_t{0});
+  slot.format = object.value("format", "");
+  slot.view_of = object.value("view_of", -1);
+  return slot;
+}
+
+json write(const Step& step) {
+  return {{"op", step.op},
+          {"name", step.name},
+          {"tactic", step.tactic},
+          {"config", step.config},
+          {"attributes", write(step.attributes)},
+          {"inputs", step.inputs},
+          {"outputs", step.outputs},
+          {"bodies", step.bodies},
+          {"origins", step.origins}};
+}
+
+Step read_step(const json& object) {
+  Step step;
+  step.op = object.at("op").get<std::string>();
+  step.name = object.at("name").get<std::string>();
+  step.tactic = object.at("tactic").get<std::string>();
+  step.config = object.at("config").get<std::string>();
+  for (const auto& [name, item] : object.at("attributes").items()) {
+    step.attributes.set(name, read_attribute(item));
+  }
+  step.inputs = object.at("inputs").get<std::vector<int>>();
+  step.outputs = object.at("outputs").get<std::vector<int>>();
+  step.bodies = object.at("bodies").get<std::vector<int>>();
+  step.origins = object.at("origins").get<std::vector<std::string>>();
+  return step;
+}
+
+json write(const OptimizationProfile& profile) {
+  json object = json::object();
+  for (const auto& [name, range] : profile.inputs) {
+    object[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
+  }
+  return object;
+}
+
+OptimizationProfile read_profile(const json& object) {
+  OptimizationProfile profile;
+  for (const auto& [name, item] : object.items()) {
+    profile.inputs[name] = {item.at("min").get<Shape>(), item.at("opt").get<Shape>(),
+                            item.at("max").get<Shape>()};
+  }
+  return profile;
+}
+
+Program read_program(const json& object) {
+  Program program;
+  program.model_name = object.at("model").get<std::string>();
+  program.backend = object.at("backend").get<std::string>();
+  program.instruction_set = object.at("instruction_set").get<std::string>();
+  program.fingerprint = object.at("fingerprint").get<std::string>();
+  program.threads = object.at("threads").get<int>();
+  program.profile = read_profile(object.at("profile"));
+  for (const json& item : object.at("slots")) program.slots.push_back(read_slot(item));
+  for (const json& item : object.at("bodies")) {
+    Body body;
+    body.inputs = item.at("inputs").get<std::vector<int>>();
+    body.outputs = item.at("outputs").get<std::vector<int>>();
+    for (const json& step : item.at("steps")) body.steps.push_back(read_step(step));
+    program.bodies.push_back(std::move(body));
+  }
+  return program;
+}
+
+}  // namespace
+
+std::string to_json(const Program& program) {
+  json slots = json::array();
+  for (const Slot& slot : program.slots) slots.push_back(write(slot));
+  json bodies = json::array();
+  for (const Body& body : program.bodies) {
+    json steps = json::array();
+    for (const Step& step : body.steps) steps.push_back(write(step));
+    bodies.push_back(
+        {{"inputs", body.inputs}, {"outputs", body.outputs}, {"steps", std::move(steps)}});
+  }
+  const json object = {{"model", program.model_name},
+                       {"backend", program.backend},
+                       {"instruction_set", program.instruction_set},
+                       {"fingerprint", program.fingerprint},
+                       {"threads", program.threads},
+                       {"profile", write(program.profile)},
+                       {"slots", std::move(slots)},
+                       {"bodies", std::move(bodies)}};
+  // Names come from models and need not be valid UTF-8: replace what JSON cannot hold.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<Program> program_from_json(std::string_view text) {
+  try {
+    return read_program(json::parse(text));
+  } catch (const json::exception& e) {
+    return Status(StatusCode::kInvalidPlan,
+                  std::string("the plan's program is unreadable: ") + e.what());
+  }
+}
+
+}  // namespace penstock::plan
