@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "ir/text.h"
+
 namespace penstock::ir {
 namespace {
 
@@ -14,15 +16,6 @@ const T* find(const std::map<std::string, Attribute, std::less<>>& map, std::str
 
 // Enough digits that reading the text gives the same float back.
 std::string float_text(float value) { return fmt::format("{}f", value); }
-
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
 
 template <typename T, typename F>
 std::string list_text(const std::vector<T>& items, char open, char close, F&& text_of) {
@@ -90,7 +83,7 @@ std::string to_string(const Attribute& value) {
   struct Visitor {
     std::string operator()(int64_t v) const { return std::to_string(v); }
     std::string operator()(float v) const { return float_text(v); }
-    std::string operator()(const std::string& v) const { return quoted(v); }
+    std::string operator()(const std::string& v) const { return quoted_text(v); }
     std::string operator()(const std::vector<int64_t>& v) const {
       return list_text(v, '[', ']', [](int64_t x) { return std::to_string(x); });
     }
@@ -98,7 +91,7 @@ std::string to_string(const Attribute& value) {
       return list_text(v, '[', ']', float_text);
     }
     std::string operator()(const std::vector<std::string>& v) const {
-      return list_text(v, '[', ']', quoted);
+      return list_text(v, '[', ']', [](const std::string& x) { return quoted_text(x); });
     }
     std::string operator()(const SymbolicShape& v) const {
       return list_text(v, '{', '}', [](const Dim& d) { return d.to_string(); });
@@ -112,7 +105,7 @@ std::string to_string(const Attributes& attributes) {
   std::string text = "{";
   for (const auto& [name, value] : attributes.all()) {
     if (text.size() > 1) text += ", ";
-    text += name + " = " + to_string(value);
+    text += name_text(name) + " = " + to_string(value);
   }
   return text + "}";
 }

@@ -36,6 +36,10 @@ ConstantRef make_constant(DataType dtype, Shape shape, const std::vector<T>& val
   return make_constant(dtype, std::move(shape), static_cast<const void*>(values.data()));
 }
 
+// A constant of any numeric type or bool from wide elements, narrowed; null for other types.
+ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<double>& elements);
+ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<int64_t>& elements);
+
 // Elements of an integer or bool constant, widened; empty for other types.
 std::vector<int64_t> to_int64s(const Constant& constant);
 // Elements of a floating constant as float; empty for other types.

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "ir/graph.h"
+#include "ir/text.h"
 
 namespace penstock::ir {
 namespace {
@@ -12,7 +15,12 @@ constexpr size_t kMostPrintedElements = 16;
 std::string elements_text(const Constant& constant) {
   std::string text = "[";
   const auto separate = [&] { text += text.size() > 1 ? ", " : ""; };
-  if (is_floating(constant.dtype)) {
+  if (constant.dtype == DataType::kFloat64) {
+    for (double x : constant.as<double>()) {
+      separate();
+      text += fmt::format("{}", x);
+    }
+  } else if (is_floating(constant.dtype)) {
     for (float x : to_floats(constant)) {
       separate();
       text += fmt::format("{}", x);
@@ -42,7 +50,7 @@ std::string constant_text(const Value& value) {
 
 std::string use_text(const Value* value) {
   if (value == nullptr) return "_";
-  return value->is_constant() ? constant_text(*value) : "%" + value->name;
+  return value->is_constant() ? constant_text(*value) : "%" + name_text(value->name);
 }
 
 std::string list_text(const std::vector<Value*>& values) {
@@ -58,7 +66,7 @@ std::string defined_text(const std::vector<Value*>& values) {
   std::string text;
   for (const Value* value : values) {
     if (!text.empty()) text += ", ";
-    text += value == nullptr ? "_" : "%" + value->name + " : " + type_text(*value);
+    text += value == nullptr ? "_" : "%" + name_text(value->name) + " : " + type_text(*value);
   }
   return text;
 }
@@ -81,9 +89,25 @@ void print_region(const Region& region, const std::string& indent, std::string& 
 
 }  // namespace
 
+std::string quoted_text(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string name_text(std::string_view name) {
+  const bool is_bare = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return is_bare_name_character(c);
+  });
+  return is_bare ? std::string(name) : quoted_text(name);
+}
+
 std::string to_text(const Graph& graph) {
-  std::string text = "graph " + (graph.name.empty() ? std::string("main") : graph.name) + "(" +
-                     defined_text(graph.main.inputs) + ") {\n";
+  std::string text = "graph " + (graph.name.empty() ? std::string("main") : name_text(graph.name)) +
+                     "(" + defined_text(graph.main.inputs) + ") {\n";
   print_region(graph.main, "  ", text);
   return text + "}\n";
 }
