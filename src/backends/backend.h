@@ -21,6 +21,8 @@ class Stream {
   // Host work in queue order: returns at once; the function runs after all enqueued before it.
   virtual void enqueue(std::function<void()> work) = 0;
   virtual Status synchronize() = 0;
+  // Makes the calling thread one that may run this stream's kernels.
+  virtual void enter() {}
   virtual int width() const = 0;  // threads that share a kernel; 1 on devices that hide them
 };
 

@@ -67,10 +67,8 @@ bool is_integer(DataType type) {
     case DataType::kUInt8:
     case DataType::kUInt16:
     case DataType::kUInt32:
-    case DataType::kUInt64:
-      return true;
-    default:
-      return false;
+    case DataType::kUInt64: return true;
+    default: return false;
   }
 }
 

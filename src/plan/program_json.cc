@@ -1,4 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "plan/program.h"
@@ -40,21 +42,46 @@ SymbolicShape read_shape(const json& array) {
   return shape;
 }
 
+// JSON has no infinities: those three values stand as text.
+json write_float(float value) {
+  if (std::isfinite(value)) return value;
+  return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+
+float read_float(const json& item) {
+  if (!item.is_string()) return item.get<float>();
+  const auto& text = item.get_ref<const std::string&>();
+  if (text == "nan") return std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  return text == "-inf" ? -infinity : infinity;
+}
+
+json write_floats(const std::vector<float>& values) {
+  json array = json::array();
+  for (float value : values) array.push_back(write_float(value));
+  return array;
+}
+
+std::vector<float> read_floats(const json& array) {
+  std::vector<float> values;
+  for (const json& item : array) values.push_back(read_float(item));
+  return values;
+}
+
+json write_value(int64_t value) { return value; }
+json write_value(float value) { return write_float(value); }
+json write_value(const std::string& value) { return value; }
+json write_value(const std::vector<int64_t>& value) { return value; }
+json write_value(const std::vector<float>& value) { return write_floats(value); }
+json write_value(const std::vector<std::string>& value) { return value; }
+json write_value(const SymbolicShape& value) { return write(value); }
+
 // The variant's index tells the type back: {"axis": [0, 1]} is alternative 0, an integer.
 json write(const Attributes& attributes) {
   json object = json::object();
   for (const auto& [name, value] : attributes.all()) {
     json item = json::array({value.index()});
-    if (const auto* shape = std::get_if<SymbolicShape>(&value)) {
-      item.push_back(write(*shape));
-    } else {
-      std::visit(
-          [&](const auto& v) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(v)>, SymbolicShape>)
-              item.push_back(v);
-          },
-          value);
-    }
+    item.push_back(std::visit([](const auto& v) { return write_value(v); }, value));
     object[name] = std::move(item);
   }
   return object;
@@ -64,10 +91,10 @@ Attribute read_attribute(const json& item) {
   const json& value = item.at(1);
   switch (item.at(0).get<size_t>()) {
     case 0: return value.get<int64_t>();
-    case 1: return value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>();
+    case 1: return read_float(value);
     case 2: return value.get<std::string>();
     case 3: return value.get<std::vector<int64_t>>();
-    case 4: return value.get<std::vector<float>>();
+    case 4: return read_floats(value);
     case 5: return value.get<std::vector<std::string>>();
     case 6: return read_shape(value);
     default: throw json::other_error::create(599, "unknown kind of attribute", nullptr);

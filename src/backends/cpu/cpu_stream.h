@@ -22,6 +22,7 @@ class CpuStream : public Stream {
 
   void enqueue(std::function<void()> work) override;
   Status synchronize() override;
+  void enter() override { team_.enter(); }
   int width() const override { return team_.width(); }
   const ThreadTeam& team() const { return team_; }
 

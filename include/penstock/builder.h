@@ -1,0 +1,48 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/profile.h>
+#include <penstock/status.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace penstock {
+
+// What a build may choose. The defaults are right for most.
+struct BuildOptions {
+  std::string device = "cpu";
+  int threads = 0;  // stream width to tune for; 0: all processors
+  int optimization_level =
+      3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too
+  OptimizationProfile profile;
+  std::filesystem::path timing_cache;  // read and extended; empty: none is kept
+  uint64_t workspace_bytes = 0;        // most scratch memory one kernel may use; 0: no limit
+  std::string stop_after;              // end after this phase or pass, writing no plan
+  std::filesystem::path dump;          // with stop_after: where the graph's text goes; empty: none
+  // Called with what happens and how far it is, 0 to 1; from the building thread.
+  std::function<void(std::string_view what, double fraction)> progress;
+};
+
+// What came of a build.
+struct BuildSummary {
+  int onnx_nodes = 0;  // nodes of the model, constants not counted
+  int kernels = 0;     // kernel calls of the plan
+  uint64_t plan_bytes = 0;
+  uint64_t weight_bytes = 0;
+  uint64_t peak_bytes = 0;   // arena at the opt shapes
+  uint64_t total_bytes = 0;  // sum of all activations at the opt shapes
+  int tactics_measured = 0;
+  int tactics_cached = 0;  // found in the timing cache
+  double seconds = 0;
+};
+
+// Compiles an ONNX model for this machine and writes the plan. On any error no file is left behind.
+Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
+                                const std::filesystem::path& plan_path,
+                                const BuildOptions& options = {});
+
+}  // namespace penstock

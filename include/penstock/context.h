@@ -1,0 +1,94 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/engine.h>
+#include <penstock/status.h>
+#include <penstock/stream.h>
+#include <penstock/tensor.h>
+#include <penstock/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace penstock {
+
+namespace runtime {
+class ContextState;
+}
+
+// Hands out memory for an output whose shape only the run tells. Called on the thread that runs.
+class OutputAllocator {
+ public:
+  virtual ~OutputAllocator() = default;
+  // Memory for `bytes` bytes, 64-byte aligned, valid until the caller of the run has read it; null
+  // fails the run.
+  virtual void* allocate(std::string_view output, size_t bytes) = 0;
+  virtual void notify_shape(std::string_view output, const Shape& shape) = 0;
+};
+
+// Told the time of each step of a run, in milliseconds.
+class Profiler {
+ public:
+  virtual ~Profiler() = default;
+  virtual void report_step(std::string_view name, double milliseconds) = 0;
+};
+
+// What an output holds after a run. The memory is the caller's where an address was set, else the
+// context's, valid until the next run.
+struct OutputView {
+  DataType dtype = DataType::kUndefined;
+  Shape shape;
+  const void* data = nullptr;
+};
+
+// One execution of an engine at a time: shapes, addresses, scratch memory. Used by one thread at a
+// time; contexts of one engine run side by side. A failed run leaves it usable, and others
+// untouched.
+class ExecutionContext {
+ public:
+  ExecutionContext(ExecutionContext&&) noexcept;
+  ExecutionContext& operator=(ExecutionContext&&) noexcept;
+  ~ExecutionContext();
+
+  // Sets an input's shape. An error names the input, the extent and the profile's limits.
+  Status set_input_shape(std::string_view input, const Shape& shape);
+  // Where an input is read or an output written; row-major, at least element-aligned, kept until
+  // set again.
+  Status set_tensor_address(std::string_view tensor, void* address);
+  Status set_output_allocator(std::string_view output, OutputAllocator* allocator);
+  void set_profiler(Profiler* profiler);
+
+  // The shape under the present input shapes; -1 where only the run tells.
+  Result<Shape> tensor_shape(std::string_view tensor);
+
+  // Runs on the calling thread (and the team of its stream) and returns when the outputs are
+  // written.
+  Status run();
+  // Runs after what `stream` holds; returns at once. Errors of the run come from wait().
+  Status enqueue(Stream& stream);
+  // The status of the last enqueued run, once it ended.
+  Status wait();
+
+  // The whole exchange at once: copies nothing but the outputs.
+  Result<std::map<std::string, Tensor>> run(const std::map<std::string, Tensor>& inputs);
+
+  Result<OutputView> output(std::string_view name) const;
+  size_t memory_bytes() const;  // scratch memory held now
+
+  // For tools: sees every tensor that a step wrote, row-major or not, right after the step.
+  using StepObserver =
+      std::function<void(std::string_view value, DataType dtype, const Shape& shape,
+                         std::string_view layout, const void* data)>;
+  void set_step_observer(StepObserver observer);
+
+ private:
+  friend class Engine;
+  explicit ExecutionContext(std::unique_ptr<runtime::ContextState> state);
+
+  std::unique_ptr<runtime::ContextState> state_;
+};
+
+}  // namespace penstock

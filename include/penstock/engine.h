@@ -1,0 +1,54 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/profile.h>
+#include <penstock/status.h>
+#include <penstock/stream.h>
+#include <penstock/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+class ExecutionContext;
+namespace runtime {
+class EngineState;
+}
+
+struct ContextOptions {
+  int threads = 0;  // threads that share each kernel; 0: as many as the plan was tuned for
+};
+
+// An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which
+// all its contexts share. Contexts keep what they need of it alive.
+class Engine {
+ public:
+  // Maps the plan and checks it. Errors: kNotFound, kIoError, kInvalidPlan, and kUnsupported where
+  // the plan needs an instruction set or a tactic that is not here.
+  static Result<Engine> load(const std::filesystem::path& plan_path);
+
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+  const OptimizationProfile& profile() const;
+  const std::string& model_name() const;
+  int threads() const;            // stream width that the plan was tuned for
+  uint64_t plan_bytes() const;    // size of the plan file
+  uint64_t weight_bytes() const;  // constants, shared by all contexts
+  size_t step_count() const;      // kernel calls in the main body
+
+  // Cheap: no weights are copied. Scratch memory is taken when shapes are set.
+  Result<ExecutionContext> create_context(ContextOptions options = {}) const;
+  // An in-order queue with its own threads; 0 means as many as the plan was tuned for.
+  Result<Stream> create_stream(int threads = 0) const;
+
+ private:
+  friend class ExecutionContext;
+  explicit Engine(std::shared_ptr<runtime::EngineState> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<runtime::EngineState> state_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,12 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Everything an application needs.
+#include <penstock/builder.h>
+#include <penstock/context.h>
+#include <penstock/engine.h>
+#include <penstock/profile.h>
+#include <penstock/status.h>
+#include <penstock/stream.h>
+#include <penstock/tensor.h>
+#include <penstock/types.h>

@@ -1,0 +1,275 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "plan/plan_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+namespace penstock::plan {
+namespace {
+
+constexpr std::array<char, 8> kMagic = {'P', 'E', 'N', 'S', 'T', 'O', 'C', 'K'};
+constexpr uint64_t kAlignment = 64;
+
+struct Section {
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  uint64_t checksum = 0;
+};
+
+// Little-endian, as every machine this runs on. Fields are only ever appended.
+struct Header {
+  std::array<char, 8> magic = kMagic;
+  uint32_t format_version = kFormatVersion;
+  uint32_t header_bytes = 0;
+  uint64_t file_bytes = 0;
+  Section program;
+  Section report;
+  Section constants;
+  uint64_t header_checksum = 0;  // of the bytes before it
+};
+static_assert(sizeof(Header) == 104);
+
+uint64_t align(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Constants are hashed in chunks so that several threads can share the reading.
+constexpr uint64_t kChunk = uint64_t{8} << 20;
+
+uint64_t hash_chunk(const std::byte* data, uint64_t bytes, uint64_t index) {
+  const uint64_t begin = index * kChunk;
+  return XXH3_64bits_withSeed(data + begin, std::min(kChunk, bytes - begin), index);
+}
+
+uint64_t chunked_hash(const std::byte* data, uint64_t bytes) {
+  const uint64_t chunks = (bytes + kChunk - 1) / kChunk;
+  std::vector<uint64_t> hashes(chunks);
+  const uint64_t threads =
+      std::min<uint64_t>(chunks, std::max(1U, std::thread::hardware_concurrency()));
+  const auto work = [&](uint64_t first) {
+    for (uint64_t i = first; i < chunks; i += threads) hashes[i] = hash_chunk(data, bytes, i);
+  };
+  std::vector<std::thread> helpers;
+  for (uint64_t t = 1; t < threads; ++t) helpers.emplace_back(work, t);
+  if (threads > 0) work(0);
+  for (std::thread& helper : helpers) helper.join();
+  return XXH3_64bits(hashes.data(), hashes.size() * sizeof(uint64_t));
+}
+
+uint64_t header_hash(const Header& header) {
+  return XXH3_64bits(&header, offsetof(Header, header_checksum));
+}
+
+// A file under a temporary name that is deleted unless committed.
+class NewFile {
+ public:
+  explicit NewFile(const std::filesystem::path& path) : path_(path) {
+    temporary_ = path.string() + ".tmp" + std::to_string(::getpid());
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) error_ = errno;
+  }
+  ~NewFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0 || created_) ::unlink(temporary_.c_str());
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  void write(const void* data, uint64_t bytes) {
+    const char* cursor = static_cast<const char*>(data);
+    while (error_ == 0 && bytes > 0) {
+      const ssize_t written = ::write(descriptor_, cursor, std::min<uint64_t>(bytes, 1U << 30));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        error_ = errno;
+        return;
+      }
+      cursor += written;
+      bytes -= static_cast<uint64_t>(written);
+      position_ += static_cast<uint64_t>(written);
+    }
+  }
+  void pad_to(uint64_t offset) {
+    static constexpr std::array<char, 4096> kZeros = {};
+    while (error_ == 0 && position_ < offset) {
+      write(kZeros.data(), std::min<uint64_t>(kZeros.size(), offset - position_));
+    }
+  }
+  Status commit() {
+    if (error_ == 0 && ::close(descriptor_) != 0) error_ = errno;
+    if (error_ == 0) {
+      descriptor_ = -1;
+      created_ = true;
+      if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+        error_ = errno;
+      } else {
+        created_ = false;
+      }
+    }
+    if (error_ == 0) return Status::ok();
+    return {StatusCode::kIoError,
+            "cannot write '" + path_.string() + "': " + std::strerror(error_)};
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::string temporary_;
+  int descriptor_ = -1;
+  bool created_ = false;
+  int error_ = 0;
+  uint64_t position_ = 0;
+};
+
+// The constants section as one run of bytes for hashing is never in memory whole: hash it as
+// written.
+class ConstantsHasher {
+ public:
+  void add(const void* data, uint64_t bytes) {
+    const char* cursor = static_cast<const char*>(data);
+    while (bytes > 0) {
+      const uint64_t step = std::min(bytes, kChunk - filled_);
+      feed(cursor, step);
+      cursor += step;
+      bytes -= step;
+    }
+  }
+  void pad_to(uint64_t offset) {
+    static constexpr std::array<char, 64> kZeros = {};
+    while (total_ < offset) add(kZeros.data(), std::min<uint64_t>(64, offset - total_));
+  }
+  uint64_t finish() {
+    if (filled_ > 0) close_chunk();
+    return XXH3_64bits(hashes_.data(), hashes_.size() * sizeof(uint64_t));
+  }
+  ~ConstantsHasher() { XXH3_freeState(state_); }
+
+ private:
+  void feed(const char* data, uint64_t bytes) {
+    if (filled_ == 0) XXH3_64bits_reset_withSeed(state_, hashes_.size());
+    XXH3_64bits_update(state_, data, bytes);
+    filled_ += bytes;
+    total_ += bytes;
+    if (filled_ == kChunk) close_chunk();
+  }
+  void close_chunk() {
+    hashes_.push_back(XXH3_64bits_digest(state_));
+    filled_ = 0;
+  }
+
+  XXH3_state_t* state_ = XXH3_createState();
+  std::vector<uint64_t> hashes_;
+  uint64_t filled_ = 0;
+  uint64_t total_ = 0;
+};
+
+Status refuse(const std::string& path, const std::string& why) {
+  return {StatusCode::kInvalidPlan, "'" + path + "' " + why};
+}
+
+Status check_section(const std::string& path, const Section& section, uint64_t file_bytes) {
+  if (section.offset > file_bytes || section.bytes > file_bytes - section.offset ||
+      section.offset % kAlignment != 0) {
+    return refuse(path, "is corrupted: a section lies outside the file; build the plan again");
+  }
+  return Status::ok();
+}
+
+Result<Header> read_header(const std::string& path, const std::byte* data, uint64_t bytes) {
+  Header header;
+  if (bytes < sizeof(Header) || std::memcmp(data, kMagic.data(), kMagic.size()) != 0) {
+    const bool prefix =
+        bytes >= kMagic.size() && std::memcmp(data, kMagic.data(), kMagic.size()) == 0;
+    return refuse(
+        path,
+        prefix
+            ? "is truncated: it ends inside its header; build the plan again"
+            : "is not a Penstock plan (make one with 'penstock build MODEL.onnx -o MODEL.plan')");
+  }
+  std::memcpy(&header, data, sizeof(Header));
+  if (header.format_version > kFormatVersion) {
+    return refuse(path, "has plan format " + std::to_string(header.format_version) +
+                            ", newer than this Penstock reads (" + std::to_string(kFormatVersion) +
+                            "); update Penstock or build the plan again");
+  }
+  if (header.format_version != kFormatVersion || header.header_bytes != sizeof(Header) ||
+      header.header_checksum != header_hash(header)) {
+    return refuse(path,
+                  "is corrupted: its header does not match its checksum; build the plan again");
+  }
+  if (header.file_bytes != bytes) {
+    return refuse(path,
+                  (bytes < header.file_bytes ? "is truncated: it has " : "has trailing bytes: ") +
+                      std::to_string(bytes) + " of " + std::to_string(header.file_bytes) +
+                      " bytes; build the plan again");
+  }
+  return header;
+}
+
+}  // namespace
+
+Status write_plan(const std::filesystem::path& path, const Program& program,
+                  const std::string& report, const std::vector<ConstantData>& constants) {
+  const std::string text = to_json(program);
+  Header header;
+  header.header_bytes = sizeof(Header);
+  header.program = {align(sizeof(Header)), text.size(), XXH3_64bits(text.data(), text.size())};
+  header.report = {align(header.program.offset + text.size()), report.size(),
+                   XXH3_64bits(report.data(), report.size())};
+  header.constants.offset = (header.report.offset + report.size() + 4095) / 4096 * 4096;
+  ConstantsHasher hasher;
+  for (const ConstantData& constant : constants) {
+    hasher.pad_to(constant.offset);
+    hasher.add(constant.data, constant.bytes);
+    header.constants.bytes = constant.offset + constant.bytes;
+  }
+  header.constants.checksum = hasher.finish();
+  header.file_bytes = header.constants.offset + header.constants.bytes;
+  header.header_checksum = header_hash(header);
+
+  NewFile file(path);
+  file.write(&header, sizeof(Header));
+  file.pad_to(header.program.offset);
+  file.write(text.data(), text.size());
+  file.pad_to(header.report.offset);
+  file.write(report.data(), report.size());
+  for (const ConstantData& constant : constants) {
+    file.pad_to(header.constants.offset + constant.offset);
+    file.write(constant.data, constant.bytes);
+  }
+  file.pad_to(header.file_bytes);
+  return file.commit();
+}
+
+Result<PlanFile> PlanFile::open(const std::filesystem::path& path) {
+  PlanFile plan;
+  plan.path_ = path.string();
+  PENSTOCK_ASSIGN_OR_RETURN(plan.file_, MappedFile::open(path));
+  const std::byte* data = plan.file_->data().data();
+  PENSTOCK_ASSIGN_OR_RETURN(const Header header, read_header(plan.path_, data, plan.file_->size()));
+  for (const Section* section : {&header.program, &header.report, &header.constants}) {
+    PENSTOCK_RETURN_IF_ERROR(check_section(plan.path_, *section, plan.file_->size()));
+  }
+  plan.constants_ = data + header.constants.offset;
+  plan.constants_bytes_ = header.constants.bytes;
+  plan.report_ = {reinterpret_cast<const char*>(data + header.report.offset), header.report.bytes};
+  const std::string_view text{reinterpret_cast<const char*>(data + header.program.offset),
+                              header.program.bytes};
+  if (XXH3_64bits(text.data(), text.size()) != header.program.checksum ||
+      XXH3_64bits(plan.report_.data(), plan.report_.size()) != header.report.checksum ||
+      chunked_hash(plan.constants_, plan.constants_bytes_) != header.constants.checksum) {
+    return refuse(plan.path_,
+                  "is corrupted: its contents do not match their checksum; build the plan again");
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(plan.program_, program_from_json(text));
+  PENSTOCK_RETURN_IF_ERROR(validate(plan.program_, plan.constants_bytes_));
+  return plan;
+}
+
+std::string_view PlanFile::report() const { return report_; }
+
+}  // namespace penstock::plan

@@ -1,0 +1,56 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/mapped_file.h"
+#include "plan/program.h"
+
+namespace penstock::plan {
+
+// The file format's number: a reader refuses files of a higher one, and says so.
+inline constexpr uint32_t kFormatVersion = 1;
+
+// A constant on its way into a file. Slots refer to it by offset.
+struct ConstantData {
+  uint64_t offset = 0;
+  const void* data = nullptr;
+  uint64_t bytes = 0;
+};
+
+// Writes a plan: header, program, build report, constants. The file appears under its name only
+// when it is complete; on any error, a full disk included, nothing is left behind.
+Status write_plan(const std::filesystem::path& path, const Program& program,
+                  const std::string& report, const std::vector<ConstantData>& constants);
+
+// An opened plan: mapped, checked, its constants shared with every other process that maps it.
+class PlanFile {
+ public:
+  // Refuses, each with its own message: what is no plan, truncated or longer files, newer formats,
+  // and contents that do not match their checksums.
+  static Result<PlanFile> open(const std::filesystem::path& path);
+
+  const Program& program() const { return program_; }
+  const std::string& path() const { return path_; }
+  // The build report as JSON, parsed by whoever wants it.
+  std::string_view report() const;
+  const std::byte* constants() const { return constants_; }
+  uint64_t constants_bytes() const { return constants_bytes_; }
+  uint64_t file_bytes() const { return file_->size(); }
+
+ private:
+  PlanFile() = default;
+
+  std::string path_;
+  std::shared_ptr<const MappedFile> file_;
+  Program program_;
+  const std::byte* constants_ = nullptr;
+  uint64_t constants_bytes_ = 0;
+  std::string_view report_;
+};
+
+}  // namespace penstock::plan

@@ -1,0 +1,386 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "runtime/context_state.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/names.h"
+#include "ir/graph.h"
+#include "runtime/late.h"
+
+namespace penstock::runtime {
+
+using plan::DimTable;
+using plan::Slot;
+
+namespace {
+
+constexpr size_t kMostPrepared = 8;
+
+std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : tensors) names.push_back(info.name);
+  return names;
+}
+
+}  // namespace
+
+DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
+    : backend_(other.backend_), memory_(other.memory_), capacity_(other.capacity_) {
+  other.memory_ = nullptr;
+  other.capacity_ = 0;
+}
+
+DeviceBuffer::~DeviceBuffer() {
+  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
+}
+
+Status DeviceBuffer::resize(size_t bytes) {
+  const bool too_large = capacity_ > (size_t{1} << 20) && bytes < capacity_ / 4;
+  if (memory_ != nullptr && bytes <= capacity_ && !too_large) return Status::ok();
+  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
+  capacity_ = 0;
+  memory_ = backend_->allocate(std::max<size_t>(bytes, 64));
+  if (memory_ == nullptr) {
+    return {StatusCode::kOutOfMemory, "no memory for " + std::to_string(bytes >> 20) +
+                                          " MiB; smaller input shapes need less"};
+  }
+  capacity_ = std::max<size_t>(bytes, 64);
+  return Status::ok();
+}
+
+ContextState::ContextState(std::shared_ptr<EngineState> engine,
+                           std::unique_ptr<backends::Stream> stream)
+    : engine_(std::move(engine)), stream_(std::move(stream)), arena_(engine_->backend()) {
+  const plan::Program& program = engine_->program();
+  addresses_.resize(program.slots.size());
+  allocators_.resize(program.slots.size());
+  for (const TensorInfo& info : engine_->inputs()) {
+    input_shapes_.push_back(info.shape);
+    input_set_.push_back(std::count(info.shape.begin(), info.shape.end(), -1) == 0);
+  }
+  for (size_t i = 0; i < engine_->outputs().size(); ++i) {
+    output_buffers_.emplace_back(engine_->backend());
+  }
+}
+
+ContextState::~ContextState() { (void)wait(); }
+
+Result<int> ContextState::find_tensor(std::string_view name, bool inputs, bool outputs) const {
+  const auto search = [&](const std::vector<TensorInfo>& tensors, const std::vector<int>& slots) {
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].name == name) return slots[i];
+    }
+    return -1;
+  };
+  int slot = inputs ? search(engine_->inputs(), engine_->main().inputs) : -1;
+  if (slot < 0 && outputs) slot = search(engine_->outputs(), engine_->main().outputs);
+  if (slot >= 0) return slot;
+  std::vector<std::string> known;
+  if (inputs) known = names_of(engine_->inputs());
+  if (outputs) {
+    for (std::string& other : names_of(engine_->outputs())) known.push_back(std::move(other));
+  }
+  return Status(StatusCode::kInvalidArgument, std::string("no ") +
+                                                  (inputs && outputs ? "input or output"
+                                                   : inputs          ? "input"
+                                                                     : "output") +
+                                                  " is named '" + std::string(name) + "'; " +
+                                                  suggest(name, known));
+}
+
+Status ContextState::check_shape(int slot, const Shape& shape) const {
+  const Slot& facts = engine_->program().slots[slot];
+  const std::string what = "input '" + facts.name + "' of shape " + to_string(shape);
+  if (shape.size() != facts.shape.size()) {
+    return {StatusCode::kInvalidArgument,
+            what + " has rank " + std::to_string(shape.size()) + ", the model's is " +
+                std::to_string(facts.shape.size()) + ": " + ir::to_string(facts.shape)};
+  }
+  const auto range = engine_->program().profile.inputs.find(facts.name);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const std::string where = what + ": extent " + std::to_string(i);
+    if (facts.shape[i].is_constant() && facts.shape[i].constant() != shape[i]) {
+      return {StatusCode::kInvalidArgument, where + " must be " + facts.shape[i].to_string() +
+                                                ", as in " + ir::to_string(facts.shape)};
+    }
+    if (shape[i] < 0) return {StatusCode::kInvalidArgument, where + " is negative"};
+    if (range == engine_->program().profile.inputs.end()) continue;
+    const int64_t low = range->second.min[i];
+    const int64_t high = range->second.max[i];
+    if (shape[i] < low || (high >= 0 && shape[i] > high)) {
+      return {StatusCode::kInvalidArgument,
+              where + " is outside the profile, " + std::to_string(low) + " to " +
+                  std::to_string(high) +
+                  " (build with --min-shapes and --max-shapes that cover it)"};
+    }
+  }
+  return Status::ok();
+}
+
+Status ContextState::set_input_shape(std::string_view name, const Shape& shape) {
+  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, false));
+  PENSTOCK_RETURN_IF_ERROR(check_shape(slot, shape));
+  const auto& inputs = engine_->main().inputs;
+  const size_t position = std::find(inputs.begin(), inputs.end(), slot) - inputs.begin();
+  if (input_set_[position] && input_shapes_[position] == shape) return Status::ok();
+  (void)wait();
+  input_shapes_[position] = shape;
+  input_set_[position] = true;
+  shapes_changed_ = true;
+  return Status::ok();
+}
+
+Status ContextState::set_address(std::string_view name, void* address) {
+  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, true));
+  const auto& inputs = engine_->main().inputs;
+  const bool is_input = std::find(inputs.begin(), inputs.end(), slot) != inputs.end();
+  if (!is_input && engine_->is_late_slot(slot)) {
+    return {StatusCode::kInvalidArgument,
+            "the shape of output '" + std::string(name) +
+                "' depends on data: give an output allocator, or read "
+                "it with output()"};
+  }
+  void*& place = addresses_[is_input ? slot : engine_->root_of(slot)];
+  if (place == address) return Status::ok();
+  (void)wait();
+  place = address;
+  addresses_changed_ = true;
+  return Status::ok();
+}
+
+Status ContextState::set_allocator(std::string_view name, OutputAllocator* allocator) {
+  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
+  if (!engine_->is_late_slot(slot)) {
+    return {StatusCode::kInvalidArgument, "the shape of output '" + std::string(name) +
+                                              "' follows from the inputs: set its address instead"};
+  }
+  (void)wait();
+  allocators_[engine_->root_of(slot)] = allocator;
+  return Status::ok();
+}
+
+// Values of the symbols that stand bare in input shapes; the same symbol must have one value.
+Result<std::vector<int64_t>> ContextState::symbols_of_inputs() const {
+  std::vector<int64_t> symbols(engine_->dims().symbol_count(), DimTable::kUnknown);
+  std::vector<int> told_by(symbols.size(), -1);
+  for (size_t i = 0; i < input_shapes_.size(); ++i) {
+    const TensorInfo& info = engine_->inputs()[i];
+    if (!input_set_[i]) {
+      return Status(StatusCode::kInvalidArgument,
+                    "input '" + info.name + "' varies in shape: set its shape before running");
+    }
+    const std::vector<int>& dims = engine_->slot_dims()[engine_->main().inputs[i]];
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const int symbol = engine_->dims().bare_symbol(dims[d]);
+      if (symbol < 0) continue;
+      if (told_by[symbol] >= 0 && symbols[symbol] != input_shapes_[i][d]) {
+        return Status(StatusCode::kInvalidArgument,
+                      "inputs disagree: '" + info.dims[d] + "' is " +
+                          std::to_string(symbols[symbol]) + " in '" +
+                          engine_->inputs()[told_by[symbol]].name + "' and " +
+                          std::to_string(input_shapes_[i][d]) + " in '" + info.name + "'");
+      }
+      symbols[symbol] = input_shapes_[i][d];
+      told_by[symbol] = static_cast<int>(i);
+    }
+  }
+  return symbols;
+}
+
+Status ContextState::bind() {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> symbols, symbols_of_inputs());
+  prepared_ = nullptr;
+  for (auto it = recent_.begin(); it != recent_.end() && prepared_ == nullptr; ++it) {
+    if (it->binding->symbols != symbols) continue;
+    recent_.splice(recent_.begin(), recent_, it);
+    prepared_ = &recent_.front();
+  }
+  if (prepared_ == nullptr) {
+    Prepared fresh;
+    PENSTOCK_ASSIGN_OR_RETURN(fresh.binding, engine_->bind(symbols, stream_->width()));
+    const auto& steps = engine_->steps(0);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      fresh.frames.push_back(nullptr);
+      if (steps[i].late) continue;
+      fresh.frames.back() = std::make_unique<StepFrame>(*this, steps[i], *fresh.binding);
+      fresh.frames.back()->set_state(fresh.binding->kernels[i]->create_state());
+    }
+    recent_.push_front(std::move(fresh));
+    if (recent_.size() > kMostPrepared) recent_.pop_back();
+    prepared_ = &recent_.front();
+  }
+  const Status status = arena_.resize(prepared_->binding->arena_bytes);
+  if (!status.is_ok()) prepared_ = nullptr;
+  return status;
+}
+
+Status ContextState::take_output_memory() {
+  const auto& outputs = engine_->main().outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const int root = engine_->root_of(outputs[i]);
+    if (addresses_[root] != nullptr || engine_->is_late_slot(root)) continue;
+    const Slot& facts = engine_->program().slots[root];
+    PENSTOCK_RETURN_IF_ERROR(output_buffers_[i].resize(
+        ir::storage_bytes(facts.dtype, binding().shapes[root], facts.layout)));
+  }
+  return Status::ok();
+}
+
+Status ContextState::check_addresses() const {
+  const auto& inputs = engine_->main().inputs;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (addresses_[inputs[i]] == nullptr && element_count(input_shapes_[i]) > 0) {
+      return {StatusCode::kInvalidArgument,
+              "input '" + engine_->inputs()[i].name + "' has no address: set it before running"};
+    }
+  }
+  return Status::ok();
+}
+
+Status ContextState::prepare() {
+  if (shapes_changed_ || prepared_ == nullptr) {
+    PENSTOCK_RETURN_IF_ERROR(bind());
+    shapes_changed_ = false;
+    addresses_changed_ = true;
+  }
+  if (!addresses_changed_) return Status::ok();
+  PENSTOCK_RETURN_IF_ERROR(check_addresses());
+  PENSTOCK_RETURN_IF_ERROR(take_output_memory());
+  for (size_t i = 0; i < prepared_->frames.size(); ++i) {
+    if (prepared_->frames[i] == nullptr) continue;
+    const int64_t offset = binding().workspace_offsets[i];
+    prepared_->frames[i]->refresh(*this, offset < 0 ? nullptr : arena_.data() + offset);
+  }
+  addresses_changed_ = false;
+  return Status::ok();
+}
+
+void* ContextState::address_of(int slot) const {
+  const int root = engine_->root_of(slot);
+  const Slot& facts = engine_->program().slots[root];
+  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(engine_->constant(root));
+  if (addresses_[root] != nullptr || facts.kind == Slot::Kind::kInput) return addresses_[root];
+  const int64_t offset = binding().slot_offsets[root];
+  if (offset >= 0) return arena_.data() + offset;
+  const auto& outputs = engine_->main().outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (engine_->root_of(outputs[i]) == root) return output_buffers_[i].data();
+  }
+  return nullptr;
+}
+
+Result<Shape> ContextState::tensor_shape(std::string_view name) {
+  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, true));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> symbols, symbols_of_inputs());
+  Shape shape;
+  for (int dim : engine_->slot_dims()[slot])
+    shape.push_back(engine_->dims().evaluate(dim, symbols));
+  return shape;
+}
+
+Status ContextState::run(backends::Stream& stream) {
+  PENSTOCK_RETURN_IF_ERROR(prepare());
+  return execute(stream);
+}
+
+Status ContextState::execute(backends::Stream& stream) {
+  stream.enter();
+  const auto& steps = engine_->steps(0);
+  bool late_started = false;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].late && !late_started) {
+      if (late_ == nullptr) late_ = std::make_unique<LateRunner>(*this);
+      late_->begin(stream);
+      late_started = true;
+    }
+    Status status;
+    if (profiler == nullptr) {
+      status = execute_step(i, stream);
+    } else {
+      const auto begin = std::chrono::steady_clock::now();
+      status = execute_step(i, stream);
+      const std::chrono::duration<double, std::milli> time =
+          std::chrono::steady_clock::now() - begin;
+      profiler->report_step(steps[i].step->name, time.count());
+    }
+    if (!status.is_ok()) {
+      return status.with_context("step '" + steps[i].step->name + "' (" + steps[i].step->op + ")");
+    }
+    if (observer) observe(steps[i]);
+  }
+  return Status::ok();
+}
+
+Status ContextState::execute_step(size_t i, backends::Stream& stream) {
+  const StepCode& code = engine_->steps(0)[i];
+  if (code.late) return late_->run_step(code);
+  StepFrame& frame = *prepared_->frames[i];
+  frame.set_stream(stream);
+  return binding().kernels[i]->run(frame);
+}
+
+void ContextState::observe(const StepCode& code) const {
+  for (int slot : code.step->outputs) {
+    if (slot < 0) continue;
+    const Slot& facts = engine_->program().slots[slot];
+    const Result<Shape> shape =
+        code.late ? late_->shape_of(slot) : Result<Shape>(binding().shapes[slot]);
+    if (!shape.is_ok()) continue;
+    observer(facts.name, facts.dtype, *shape, ir::to_string(facts.layout),
+             code.late ? late_->data_of(slot) : address_of(slot));
+  }
+}
+
+Status ContextState::enqueue(const std::shared_ptr<backends::Stream>& stream) {
+  if (stream->width() != stream_->width()) {
+    return {StatusCode::kInvalidArgument,
+            "the stream has " + std::to_string(stream->width()) + " threads and the context " +
+                std::to_string(stream_->width()) + "; create both with the same number"};
+  }
+  PENSTOCK_RETURN_IF_ERROR(prepare());
+  {
+    std::lock_guard lock(mutex_);
+    ++pending_;
+  }
+  stream->enqueue([this, queue = stream.get()] {
+    Status status = execute(*queue);
+    std::lock_guard lock(mutex_);
+    enqueued_status_ = std::move(status);
+    --pending_;
+    ended_.notify_all();
+  });
+  return Status::ok();
+}
+
+Status ContextState::wait() {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return pending_ == 0; });
+  return enqueued_status_;
+}
+
+Result<OutputView> ContextState::output(std::string_view name) const {
+  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
+  if (prepared_ == nullptr) {
+    return Status(StatusCode::kInvalidArgument,
+                  "output '" + std::string(name) + "': nothing has run yet");
+  }
+  const Slot& facts = engine_->program().slots[slot];
+  if (!engine_->is_late_slot(slot)) {
+    return OutputView{facts.dtype, binding().shapes[slot], address_of(slot)};
+  }
+  if (late_ == nullptr) {
+    return Status(StatusCode::kInvalidArgument,
+                  "output '" + std::string(name) + "': nothing has run yet");
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(Shape shape, late_->shape_of(slot));
+  return OutputView{facts.dtype, std::move(shape), late_->data_of(slot)};
+}
+
+size_t ContextState::memory_bytes() const {
+  size_t bytes = arena_.capacity() + (late_ == nullptr ? 0 : late_->memory_bytes());
+  for (const DeviceBuffer& buffer : output_buffers_) bytes += buffer.capacity();
+  return bytes;
+}
+
+}  // namespace penstock::runtime

@@ -1,0 +1,145 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/context.h>
+
+#include <condition_variable>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/engine_state.h"
+
+namespace penstock::runtime {
+
+class ContextState;
+
+// Memory of a backend, freed with its owner.
+class DeviceBuffer {
+ public:
+  explicit DeviceBuffer(backends::Backend& backend) : backend_(&backend) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept;
+  DeviceBuffer& operator=(DeviceBuffer&&) = delete;
+  ~DeviceBuffer();
+
+  // At least `bytes`, contents undefined. Shrinks where four times too large: scratch follows the
+  // shapes.
+  Status resize(size_t bytes);
+  std::byte* data() const { return static_cast<std::byte*>(memory_); }
+  size_t capacity() const { return capacity_; }
+
+ private:
+  backends::Backend* backend_;
+  void* memory_ = nullptr;
+  size_t capacity_ = 0;
+};
+
+// What a kernel sees of a main step whose shapes are known before the run.
+class StepFrame final : public backends::KernelRun {
+ public:
+  StepFrame(const ContextState& context, const StepCode& code, const Binding& binding);
+
+  // Takes the present addresses of all operands.
+  void refresh(const ContextState& context, void* workspace);
+
+  const backends::TensorView& input(size_t i) const override { return inputs_[i]; }
+  bool has_input(size_t i) const override {
+    return i < inputs_.size() && inputs_[i].shape != nullptr;
+  }
+  bool has_output(size_t i) const override {
+    return i < outputs_.size() && outputs_[i].shape != nullptr;
+  }
+  size_t input_count() const override { return inputs_.size(); }
+  size_t output_count() const override { return outputs_.size(); }
+  Result<backends::TensorView> output(size_t i, const Shape& shape) override;
+  void* workspace() const override { return workspace_; }
+  backends::KernelState* state() const override { return state_.get(); }
+  backends::Stream& stream() const override { return *stream_; }
+  Status run_region(size_t i, const std::vector<backends::TensorView>& inputs,
+                    std::vector<backends::TensorView>& outputs) override;
+
+  void set_stream(backends::Stream& stream) { stream_ = &stream; }
+  void set_state(std::unique_ptr<backends::KernelState> state) { state_ = std::move(state); }
+  const StepCode& code() const { return *code_; }
+
+ private:
+  const StepCode* code_;
+  std::vector<backends::TensorView> inputs_;
+  std::vector<backends::TensorView> outputs_;
+  void* workspace_ = nullptr;
+  std::unique_ptr<backends::KernelState> state_;
+  backends::Stream* stream_ = nullptr;
+};
+
+// What a kernel sees of a step bound during the run: see late.cc.
+class LateRunner;
+
+class ContextState {
+ public:
+  ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream);
+  ~ContextState();
+
+  Status set_input_shape(std::string_view name, const Shape& shape);
+  Status set_address(std::string_view name, void* address);
+  Status set_allocator(std::string_view name, OutputAllocator* allocator);
+  Result<Shape> tensor_shape(std::string_view name);
+  Status run(backends::Stream& stream);
+  Status enqueue(const std::shared_ptr<backends::Stream>& stream);
+  Status wait();
+  Result<OutputView> output(std::string_view name) const;
+  size_t memory_bytes() const;
+
+  backends::Stream& own_stream() { return *stream_; }
+  EngineState& engine() const { return *engine_; }
+  // Binds to the present input shapes, takes memory, refreshes addresses. Nothing where nothing
+  // changed.
+  Status prepare();
+
+  // For frames and the late runner.
+  void* address_of(int slot) const;
+  const Binding& binding() const { return *prepared_->binding; }
+  OutputAllocator* allocator_of(int slot) const { return allocators_[slot]; }
+
+  Profiler* profiler = nullptr;
+  ExecutionContext::StepObserver observer;
+
+ private:
+  // Frames for one binding: kept, so that going back to an earlier shape costs next to nothing.
+  struct Prepared {
+    std::shared_ptr<const Binding> binding;
+    std::vector<std::unique_ptr<StepFrame>> frames;  // null for late steps
+  };
+
+  Result<int> find_tensor(std::string_view name, bool inputs, bool outputs) const;
+  Status check_shape(int slot, const Shape& shape) const;
+  Result<std::vector<int64_t>> symbols_of_inputs() const;
+  Status bind();
+  Status take_output_memory();
+  Status check_addresses() const;
+  Status execute(backends::Stream& stream);
+  Status execute_step(size_t i, backends::Stream& stream);
+  void observe(const StepCode& code) const;
+
+  std::shared_ptr<EngineState> engine_;
+  std::unique_ptr<backends::Stream> stream_;
+  std::vector<Shape> input_shapes_;  // by input position
+  std::vector<bool> input_set_;
+  std::vector<void*> addresses_;              // by slot: the caller's memory of inputs and outputs
+  std::vector<OutputAllocator*> allocators_;  // by slot
+  std::vector<DeviceBuffer>
+      output_buffers_;  // by output position, where the caller gave no address
+  DeviceBuffer arena_;
+  std::list<Prepared> recent_;  // most recent first
+  Prepared* prepared_ = nullptr;
+  bool shapes_changed_ = true;
+  bool addresses_changed_ = true;
+  std::unique_ptr<LateRunner> late_;
+
+  std::mutex mutex_;  // guards the two below: enqueued runs end on another thread
+  std::condition_variable ended_;
+  int pending_ = 0;
+  Status enqueued_status_;
+};
+
+}  // namespace penstock::runtime

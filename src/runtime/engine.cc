@@ -1,0 +1,111 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <penstock/context.h>
+#include <penstock/engine.h>
+
+#include <cstring>
+
+#include "ops/cpu_tactics.h"
+#include "runtime/context_state.h"
+
+namespace penstock {
+
+Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
+  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, plan::PlanFile::open(plan_path));
+  if (file.program().backend != "cpu") {
+    return Status(StatusCode::kUnsupported, "'" + plan_path.string() + "' was built for device '" +
+                                                file.program().backend + "', which is not here");
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<runtime::EngineState> state,
+                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
+  return Engine(std::move(state));
+}
+
+const std::vector<TensorInfo>& Engine::inputs() const { return state_->inputs(); }
+const std::vector<TensorInfo>& Engine::outputs() const { return state_->outputs(); }
+const OptimizationProfile& Engine::profile() const { return state_->program().profile; }
+const std::string& Engine::model_name() const { return state_->program().model_name; }
+int Engine::threads() const { return state_->program().threads; }
+uint64_t Engine::plan_bytes() const { return state_->file().file_bytes(); }
+uint64_t Engine::weight_bytes() const { return state_->file().constants_bytes(); }
+size_t Engine::step_count() const { return state_->main().steps.size(); }
+
+Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
+  const int threads = options.threads == 0 ? this->threads() : options.threads;
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
+                            state_->backend().create_stream(threads));
+  return ExecutionContext(std::make_unique<runtime::ContextState>(state_, std::move(stream)));
+}
+
+Result<Stream> Engine::create_stream(int threads) const {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      std::unique_ptr<backends::Stream> stream,
+      state_->backend().create_stream(threads == 0 ? this->threads() : threads));
+  return Stream(std::shared_ptr<backends::Stream>(std::move(stream)));
+}
+
+Status Stream::synchronize() { return stream_->synchronize(); }
+int Stream::threads() const { return stream_->width(); }
+
+ExecutionContext::ExecutionContext(std::unique_ptr<runtime::ContextState> state)
+    : state_(std::move(state)) {}
+ExecutionContext::ExecutionContext(ExecutionContext&&) noexcept = default;
+ExecutionContext& ExecutionContext::operator=(ExecutionContext&&) noexcept = default;
+ExecutionContext::~ExecutionContext() = default;
+
+Status ExecutionContext::set_input_shape(std::string_view input, const Shape& shape) {
+  return state_->set_input_shape(input, shape);
+}
+Status ExecutionContext::set_tensor_address(std::string_view tensor, void* address) {
+  return state_->set_address(tensor, address);
+}
+Status ExecutionContext::set_output_allocator(std::string_view output, OutputAllocator* allocator) {
+  return state_->set_allocator(output, allocator);
+}
+void ExecutionContext::set_profiler(Profiler* profiler) { state_->profiler = profiler; }
+void ExecutionContext::set_step_observer(StepObserver observer) {
+  state_->observer = std::move(observer);
+}
+Result<Shape> ExecutionContext::tensor_shape(std::string_view tensor) {
+  return state_->tensor_shape(tensor);
+}
+Status ExecutionContext::run() { return state_->run(state_->own_stream()); }
+Status ExecutionContext::enqueue(Stream& stream) { return state_->enqueue(stream.stream_); }
+Status ExecutionContext::wait() { return state_->wait(); }
+Result<OutputView> ExecutionContext::output(std::string_view name) const {
+  return state_->output(name);
+}
+size_t ExecutionContext::memory_bytes() const { return state_->memory_bytes(); }
+
+Result<std::map<std::string, Tensor>> ExecutionContext::run(
+    const std::map<std::string, Tensor>& inputs) {
+  for (const TensorInfo& info : state_->engine().inputs()) {
+    if (inputs.count(info.name) == 0) {
+      return Status(StatusCode::kInvalidArgument, "input '" + info.name + "' is missing");
+    }
+  }
+  for (const auto& [name, tensor] : inputs) {
+    PENSTOCK_RETURN_IF_ERROR(set_input_shape(name, tensor.shape()));
+    for (const TensorInfo& info : state_->engine().inputs()) {
+      if (info.name == name && info.dtype != tensor.dtype()) {
+        return Status(StatusCode::kInvalidArgument,
+                      "input '" + name + "' is " + std::string(to_string(tensor.dtype())) +
+                          ", the model takes " + std::string(to_string(info.dtype)));
+      }
+    }
+    PENSTOCK_RETURN_IF_ERROR(set_tensor_address(name, const_cast<void*>(tensor.data())));
+  }
+  const Status status = run();
+  // The inputs are the caller's for this call only: forget where they were.
+  for (const auto& [name, tensor] : inputs) (void)set_tensor_address(name, nullptr);
+  PENSTOCK_RETURN_IF_ERROR(status);
+  std::map<std::string, Tensor> outputs;
+  for (const TensorInfo& info : state_->engine().outputs()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const OutputView view, output(info.name));
+    Tensor tensor(view.dtype, view.shape);
+    if (tensor.bytes() > 0) std::memcpy(tensor.data(), view.data, tensor.bytes());
+    outputs.emplace(info.name, std::move(tensor));
+  }
+  return outputs;
+}
+
+}  // namespace penstock

@@ -1,0 +1,242 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "runtime/late.h"
+
+#include <algorithm>
+
+#include "ir/graph.h"
+
+namespace penstock::runtime {
+
+using backends::TensorView;
+using plan::DimTable;
+using plan::Slot;
+
+namespace {
+
+constexpr size_t kMostKernelsPerStep = 8;
+
+}  // namespace
+
+// The operands of one late step during one run.
+class LateRunner::Frame final : public backends::KernelRun {
+ public:
+  Frame(LateRunner& runner, const StepCode& code) : runner_(runner), code_(code) {}
+
+  Status gather() {
+    const plan::Program& program = runner_.engine_.program();
+    inputs_.resize(code_.step->inputs.size());
+    shapes_.resize(inputs_.size());
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const int slot = code_.step->inputs[i];
+      if (slot < 0) continue;
+      PENSTOCK_ASSIGN_OR_RETURN(shapes_[i], runner_.shape_of(slot));
+      inputs_[i] = {program.slots[slot].dtype, program.slots[slot].layout, &shapes_[i],
+                    runner_.data_of(slot)};
+    }
+    return Status::ok();
+  }
+
+  const TensorView& input(size_t i) const override { return inputs_[i]; }
+  bool has_input(size_t i) const override {
+    return i < inputs_.size() && inputs_[i].shape != nullptr;
+  }
+  bool has_output(size_t i) const override {
+    return i < code_.step->outputs.size() && code_.step->outputs[i] >= 0;
+  }
+  size_t input_count() const override { return inputs_.size(); }
+  size_t output_count() const override { return code_.step->outputs.size(); }
+  Result<TensorView> output(size_t i, const Shape& shape) override {
+    return runner_.allocate(code_.step->outputs[i], shape);
+  }
+  void* workspace() const override { return workspace_memory_; }
+  backends::KernelState* state() const override { return kernel_state_; }
+  backends::Stream& stream() const override { return *runner_.stream_; }
+  Status run_region(size_t i, const std::vector<TensorView>& inputs,
+                    std::vector<TensorView>& outputs) override {
+    return runner_.run_body(code_.step->bodies[i], inputs, outputs);
+  }
+
+  const Shape& shape(size_t i) const { return shapes_[i]; }
+
+ private:
+  friend class LateRunner;
+  LateRunner& runner_;
+  const StepCode& code_;
+  std::vector<TensorView> inputs_;
+  std::vector<Shape> shapes_;
+  void* workspace_memory_ = nullptr;
+  backends::KernelState* kernel_state_ = nullptr;
+};
+
+LateRunner::LateRunner(ContextState& context)
+    : context_(context),
+      engine_(context.engine()),
+      values_(engine_.program().slots.size()),
+      workspace_(engine_.backend()) {}
+
+LateRunner::~LateRunner() = default;
+
+void LateRunner::begin(backends::Stream& stream) {
+  stream_ = &stream;
+  symbols_ = context_.binding().symbols;
+  for (Value& value : values_) value.known = false;
+}
+
+Result<Shape> LateRunner::shape_of(int slot) const {
+  if (values_[slot].known) return values_[slot].shape;
+  Shape shape;
+  for (int dim : engine_.slot_dims()[slot]) {
+    const int64_t extent = engine_.dims().evaluate(dim, symbols_);
+    if (extent < 0) {
+      return Status(StatusCode::kInternal,
+                    "the shape of '" + engine_.program().slots[slot].name + "' is not known yet");
+    }
+    shape.push_back(extent);
+  }
+  return shape;
+}
+
+void* LateRunner::data_of(int slot) const {
+  const int root = engine_.root_of(slot);
+  return values_[root].known ? values_[root].data : context_.address_of(root);
+}
+
+size_t LateRunner::memory_bytes() const {
+  size_t bytes = workspace_.capacity();
+  for (const Value& value : values_)
+    bytes += value.buffer == nullptr ? 0 : value.buffer->capacity();
+  return bytes;
+}
+
+// Symbols that this shape is the first to tell get their values; extents known before must agree.
+Status LateRunner::learn(int slot, const Shape& shape) {
+  const Slot& facts = engine_.program().slots[slot];
+  const std::vector<int>& dims = engine_.slot_dims()[slot];
+  bool agrees = dims.size() == shape.size();
+  for (size_t i = 0; agrees && i < dims.size(); ++i) {
+    const int symbol = engine_.dims().bare_symbol(dims[i]);
+    if (symbol >= 0 && symbols_[symbol] == DimTable::kUnknown) symbols_[symbol] = shape[i];
+    const int64_t planned = engine_.dims().evaluate(dims[i], symbols_);
+    agrees = planned == shape[i] || planned == DimTable::kUnknown;
+  }
+  if (agrees) return Status::ok();
+  return {StatusCode::kInternal, "'" + facts.name + "' came out with shape " + to_string(shape) +
+                                     ", planned was " + ir::to_string(facts.shape)};
+}
+
+Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
+  PENSTOCK_RETURN_IF_ERROR(learn(slot, shape));
+  const Slot& facts = engine_.program().slots[slot];
+  Value& value = values_[slot];
+  const size_t bytes = ir::storage_bytes(facts.dtype, shape, facts.layout);
+  if (OutputAllocator* allocator = context_.allocator_of(slot)) {
+    value.data = allocator->allocate(facts.name, bytes);
+    if (value.data == nullptr && bytes > 0) {
+      return Status(StatusCode::kOutOfMemory, "the output allocator gave no memory for '" +
+                                                  facts.name + "' of " + std::to_string(bytes) +
+                                                  " bytes");
+    }
+    allocator->notify_shape(facts.name, shape);
+  } else {
+    if (value.buffer == nullptr) value.buffer = std::make_unique<DeviceBuffer>(engine_.backend());
+    PENSTOCK_RETURN_IF_ERROR(value.buffer->resize(bytes).with_context("'" + facts.name + "'"));
+    value.data = value.buffer->data();
+  }
+  value.shape = shape;
+  value.known = true;
+  return TensorView{facts.dtype, facts.layout, &value.shape, value.data};
+}
+
+Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, const Frame& frame) {
+  std::vector<int64_t> key;
+  for (size_t i = 0; i < code.step->inputs.size(); ++i) {
+    key.insert(key.end(), frame.shape(i).begin(), frame.shape(i).end());
+    key.push_back(-1);
+  }
+  for (int dim : code.attribute_dims) key.push_back(engine_.dims().evaluate(dim, symbols_));
+  std::list<BoundKernel>& recent = kernels_[code.step];
+  for (auto it = recent.begin(); it != recent.end(); ++it) {
+    if (it->key != key) continue;
+    recent.splice(recent.begin(), recent, it);
+    return &recent.front();
+  }
+  BoundKernel bound;
+  bound.key = std::move(key);
+  bound.node = std::make_unique<backends::NodeFacts>(
+      engine_.facts(code, symbols_, stream_->width(), [&](int slot) {
+        Result<Shape> shape = shape_of(slot);
+        return shape.is_ok() ? *std::move(shape) : Shape();
+      }));
+  PENSTOCK_ASSIGN_OR_RETURN(bound.kernel, code.tactic->bind(*bound.node));
+  bound.state = bound.kernel->create_state();
+  recent.push_front(std::move(bound));
+  if (recent.size() > kMostKernelsPerStep) recent.pop_back();
+  return &recent.front();
+}
+
+Status LateRunner::run_step(const StepCode& code) {
+  Frame frame(*this, code);
+  PENSTOCK_RETURN_IF_ERROR(frame.gather());
+  PENSTOCK_ASSIGN_OR_RETURN(const BoundKernel* bound, bind(code, frame));
+
+  if (bound->kernel->workspace_bytes() > 0) {
+    PENSTOCK_RETURN_IF_ERROR(workspace_.resize(bound->kernel->workspace_bytes()));
+  }
+  frame.workspace_memory_ = workspace_.data();
+  frame.kernel_state_ = bound->state.get();
+  return bound->kernel->run(frame);
+}
+
+void LateRunner::forget_body(int body) {
+  const plan::Body& facts = engine_.program().bodies[body];
+  const auto forget = [&](int slot) {
+    if (slot < 0) return;
+    values_[slot].known = false;
+    std::vector<std::string> names;
+    for (const ir::Dim& d : engine_.program().slots[slot].shape) d.collect_symbols(names);
+    for (size_t s = 0; s < symbols_.size(); ++s) {
+      const std::string& name = engine_.dims().symbol_name(static_cast<int>(s));
+      if (std::find(names.begin(), names.end(), name) != names.end() &&
+          context_.binding().symbols[s] == DimTable::kUnknown) {
+        symbols_[s] = DimTable::kUnknown;
+      }
+    }
+  };
+  for (int slot : facts.inputs) forget(slot);
+  for (const plan::Step& step : facts.steps) {
+    for (int slot : step.outputs) forget(slot);
+  }
+}
+
+Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
+                            std::vector<TensorView>& outputs) {
+  const plan::Body& facts = engine_.program().bodies[body];
+  if (inputs.size() != facts.inputs.size()) {
+    return {StatusCode::kInternal, "a body takes " + std::to_string(facts.inputs.size()) +
+                                       " inputs and was given " + std::to_string(inputs.size())};
+  }
+  forget_body(body);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    PENSTOCK_RETURN_IF_ERROR(learn(facts.inputs[i], *inputs[i].shape));
+    Value& value = values_[facts.inputs[i]];
+    value.shape = *inputs[i].shape;
+    value.data = inputs[i].data;
+    value.known = true;
+  }
+  for (const StepCode& code : engine_.steps(body)) {
+    PENSTOCK_RETURN_IF_ERROR(
+        run_step(code).with_context("step '" + code.step->name + "' (" + code.step->op + ")"));
+  }
+  outputs.clear();
+  for (int slot : facts.outputs) {
+    Value& value = values_[slot];
+    if (!value.known) {
+      PENSTOCK_ASSIGN_OR_RETURN(value.shape, shape_of(slot));
+    }
+    const Slot& output = engine_.program().slots[slot];
+    outputs.push_back({output.dtype, output.layout, &value.shape, data_of(slot)});
+  }
+  return Status::ok();
+}
+
+}  // namespace penstock::runtime

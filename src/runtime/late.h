@@ -1,0 +1,55 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "runtime/context_state.h"
+
+namespace penstock::runtime {
+
+// Runs steps whose shapes depend on data, and the bodies of control flow: shapes are found step by
+// step, kernels bound on the way and kept for when the same shapes come again.
+class LateRunner {
+ public:
+  explicit LateRunner(ContextState& context);
+  ~LateRunner();
+
+  // Forgets what the last run found.
+  void begin(backends::Stream& stream);
+  Status run_step(const StepCode& code);
+
+  // Where a late slot is and its shape, after its step ran.
+  Result<Shape> shape_of(int slot) const;
+  void* data_of(int slot) const;
+  size_t memory_bytes() const;
+
+ private:
+  class Frame;
+  struct BoundKernel {
+    std::vector<int64_t> key;
+    std::unique_ptr<backends::NodeFacts> node;
+    std::unique_ptr<backends::Kernel> kernel;
+    std::unique_ptr<backends::KernelState> state;
+  };
+  struct Value {
+    bool known = false;
+    Shape shape;
+    void* data = nullptr;
+    std::unique_ptr<DeviceBuffer> buffer;
+  };
+
+  Result<const BoundKernel*> bind(const StepCode& code, const Frame& frame);
+  Result<backends::TensorView> allocate(int slot, const Shape& shape);
+  Status learn(int slot, const Shape& shape);
+  Status run_body(int body, const std::vector<backends::TensorView>& inputs,
+                  std::vector<backends::TensorView>& outputs);
+  void forget_body(int body);
+
+  ContextState& context_;
+  EngineState& engine_;
+  backends::Stream* stream_ = nullptr;
+  std::vector<int64_t> symbols_;
+  std::vector<Value> values_;  // by slot
+  std::unordered_map<const plan::Step*, std::list<BoundKernel>> kernels_;
+  DeviceBuffer workspace_;
+};
+
+}  // namespace penstock::runtime
