@@ -73,7 +73,7 @@ struct OpCase {
   ir::Attributes attributes;
   std::vector<HostTensor> inputs;                             // no storage: absent
   std::vector<DataType> output_types = {DataType::kFloat32};  // kUndefined: not wanted
-  std::vector<size_t> constants;  // inputs that tactics may pack, known at build time
+  std::vector<size_t> constants = {};  // inputs that tactics may pack, known at build time
   int threads = 2;
 };
 

@@ -1,8 +1,12 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/convolution/operators.h"
 #include "ops/families.h"
 
 namespace penstock::ops {
 
-OpList convolution_ops() { return {}; }
+OpList convolution_ops() {
+  return {&kConv,   &kConvTranspose,     &kMaxPool,      &kAveragePool,
+          &kLpPool, &kGlobalAveragePool, &kGlobalMaxPool};
+}
 
 }  // namespace penstock::ops

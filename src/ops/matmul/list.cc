@@ -1,8 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/families.h"
+#include "ops/matmul/operators.h"
 
 namespace penstock::ops {
 
-OpList matmul_ops() { return {}; }
+OpList matmul_ops() { return {&kMatMul}; }
 
 }  // namespace penstock::ops

@@ -1,0 +1,10 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ops/op_definition.h"
+
+namespace penstock::ops {
+
+extern const OpDefinition kMatMul;
+
+}  // namespace penstock::ops
