@@ -1,0 +1,176 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "tune/tuner.h"
+
+#include <algorithm>
+
+#include "ops/op_definition.h"
+
+namespace penstock::tune {
+namespace {
+
+using backends::Form;
+using backends::NodeFacts;
+using backends::Offer;
+using backends::Tactic;
+using ir::Layout;
+
+bool is_plain(const Form& form) {
+  const auto plain = [](Layout layout) { return layout == Layout::kPlain; };
+  return std::all_of(form.inputs.begin(), form.inputs.end(), plain) &&
+         std::all_of(form.outputs.begin(), form.outputs.end(), plain);
+}
+
+}  // namespace
+
+bool is_view(const ir::Node& node) {
+  const ops::OpDefinition* definition = ops::find_op(node.op);
+  return definition != nullptr && definition->is_view && node.inputs.size() == 1;
+}
+
+namespace {
+
+bool is_reference(const Tactic& tactic) { return tactic.name().substr(0, 10) == "reference."; }
+
+}  // namespace
+
+Tuner::Tuner(backends::Backend& backend, TimingCache& cache, TuneOptions options)
+    : backend_(backend), cache_(cache), options_(std::move(options)) {}
+
+Status Tuner::add(const ir::Region& region, bool nested) {
+  if (stream_ == nullptr) {
+    PENSTOCK_ASSIGN_OR_RETURN(stream_, backend_.create_stream(options_.threads));
+  }
+  size_t done = 0;
+  for (const ir::Node& node : region.nodes) {
+    PENSTOCK_RETURN_IF_ERROR(add_node(node, nested));
+    for (const auto& body : node.regions) PENSTOCK_RETURN_IF_ERROR(add(*body, true));
+    ++done;
+    if (!nested && options_.progress) {
+      options_.progress(static_cast<double>(done) / static_cast<double>(region.nodes.size()));
+    }
+  }
+  return Status::ok();
+}
+
+Status Tuner::add_node(const ir::Node& node, bool nested) {
+  NodeCandidates candidates;
+  candidates.node = &node;
+  const NodeFacts facts = make_facts(node, options_.symbols, options_.threads);
+  // Shapes that depend on data cannot be timed before the run, nor laid out across it.
+  const bool fixed = !nested && !depends_on_data(node) && node.regions.empty();
+  if (is_view(node)) {
+    // No kernel runs: the output is the input's memory.
+    candidates.all.push_back(
+        {backend_.find_tactic("reference." + node.op), Offer::plain(facts).forms[0], 0, false, ""});
+    candidates.usable.push_back(0);
+    nodes_.push_back(std::move(candidates));
+    return Status::ok();
+  }
+  for (const backends::TacticSource* source : backend_.tactic_sources()) {
+    for (const Tactic* tactic : source->tactics_for(node.op)) {
+      consider(*tactic, facts, fixed, candidates);
+    }
+  }
+  if (candidates.usable.empty()) {
+    std::string reasons;
+    for (const Candidate& candidate : candidates.all) {
+      reasons += "\n  " + std::string(candidate.tactic->name()) + ": " + candidate.reason;
+    }
+    return {StatusCode::kUnsupported,
+            "node '" + node.name + "' (" + node.op + "): no tactic runs it" + reasons};
+  }
+  nodes_.push_back(std::move(candidates));
+  return Status::ok();
+}
+
+void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
+                     NodeCandidates& candidates) {
+  Offer offer = tactic.offer(facts);
+  if (offer.forms.empty()) {
+    candidates.all.push_back({&tactic, {}, 0, false, offer.refusal});
+    return;
+  }
+  for (Form& form : offer.forms) {
+    Candidate candidate{&tactic, std::move(form), 0, false, ""};
+    const bool have_other = !candidates.usable.empty();
+    if (!timed && !is_plain(candidate.form)) {
+      candidate.reason = "shapes depend on data: row-major only";
+    } else if (is_reference(tactic) && have_other && options_.level < 5) {
+      candidate.reason = "reference kernel, not timed where another runs (--opt-level 5 does)";
+    } else if (options_.level == 0 && have_other) {
+      candidate.reason = "not timed at --opt-level 0";
+    } else if (timed && options_.level > 0) {
+      NodeFacts formed = facts;
+      apply_form(candidate.form, formed);
+      time(candidate, formed);
+    } else {
+      candidate.microseconds =
+          static_cast<double>(candidates.usable.size());  // order of preference
+    }
+    if (candidate.reason.empty()) candidates.usable.push_back(candidates.all.size());
+    candidates.all.push_back(std::move(candidate));
+  }
+}
+
+void Tuner::time(Candidate& candidate, const NodeFacts& facts) {
+  const std::string key = backend_.fingerprint() + "|" + std::string(candidate.tactic->name()) +
+                          "|" + facts.config + "|" + signature(facts);
+  candidate.measured = true;
+  if (const std::optional<double> known = cache_.find(key)) {
+    candidate.microseconds = *known;
+    ++counts_.cached;
+    if (*known < 0) candidate.reason = "failed when it was measured";
+    return;
+  }
+  MeasureOptions options;
+  options.workspace_bytes = options_.workspace_bytes;
+  if (options_.level <= 2) options.target_ms = 2;
+  const Result<double> microseconds = measure(*candidate.tactic, facts, *stream_, options);
+  ++counts_.measured;
+  if (microseconds.is_ok()) {
+    candidate.microseconds = *microseconds;
+    cache_.insert(key, *microseconds);
+  } else {
+    candidate.reason = microseconds.status().message();
+  }
+}
+
+Result<Candidate> Tuner::reorder(const ir::Value& value, Layout from, Layout to) {
+  ir::Node node;
+  node.op = "Reorder";
+  node.name = value.name;
+  node.attributes.set("layout", std::string(ir::to_string(to)));
+  auto* operand = const_cast<ir::Value*>(&value);
+  node.inputs = {operand};
+  node.outputs = {operand};
+  NodeFacts facts = make_facts(node, options_.symbols, options_.threads);
+  facts.inputs[0].layout = from;
+  facts.outputs[0].layout = to;
+  facts.inputs[0].data = nullptr;
+  const std::string key = signature(facts);
+  if (auto it = reorders_.find(key); it != reorders_.end()) return it->second;
+  Candidate best;
+  for (const backends::TacticSource* source : backend_.tactic_sources()) {
+    for (const Tactic* tactic : source->tactics_for(node.op)) {
+      if (is_reference(*tactic) && best.tactic != nullptr) continue;
+      const Offer offer = tactic->offer(facts);
+      if (offer.forms.empty()) continue;
+      Candidate candidate{tactic, {{from}, {to}, offer.forms.front().config}, 0, false, ""};
+      facts.config = candidate.form.config;
+      if (options_.level > 0) time(candidate, facts);
+      if (!candidate.reason.empty()) continue;
+      if (best.tactic == nullptr || candidate.microseconds < best.microseconds) {
+        best = std::move(candidate);
+      }
+    }
+  }
+  if (best.tactic == nullptr) {
+    return Status(StatusCode::kUnsupported, "nothing turns '" + value.name + "' from " +
+                                                std::string(ir::to_string(from)) + " into " +
+                                                std::string(ir::to_string(to)));
+  }
+  reorders_.emplace(key, best);
+  return best;
+}
+
+}  // namespace penstock::tune

@@ -1,0 +1,80 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/backend.h"
+#include "ir/graph.h"
+#include "tune/measure.h"
+#include "tune/node_facts.h"
+#include "tune/timing_cache.h"
+
+namespace penstock::tune {
+
+// A tactic in one of its forms, with its time or the reason why it was not taken.
+struct Candidate {
+  const backends::Tactic* tactic = nullptr;
+  backends::Form form;
+  double microseconds = 0;
+  bool measured = false;
+  std::string reason;  // why it cannot be chosen; empty where it can
+};
+
+// Everything known of one node's ways to run.
+struct NodeCandidates {
+  const ir::Node* node = nullptr;
+  std::vector<Candidate> all;  // refused ones included, for the report
+  std::vector<size_t> usable;  // indices into all
+};
+
+// True for a node that only gives its input another shape, which costs nothing.
+bool is_view(const ir::Node& node);
+
+struct TuneOptions {
+  int threads = 1;
+  int level = 3;
+  uint64_t workspace_bytes = 0;
+  SymbolValues symbols;
+  std::function<void(double fraction)> progress;
+};
+
+struct TuneCounts {
+  int measured = 0;
+  int cached = 0;
+};
+
+// Times every usable tactic of every node; equal nodes are timed once.
+class Tuner {
+ public:
+  Tuner(backends::Backend& backend, TimingCache& cache, TuneOptions options);
+
+  Status add(const ir::Region& region, bool nested);
+  // Candidates in the order nodes were added.
+  const std::vector<NodeCandidates>& nodes() const { return nodes_; }
+  const TuneCounts& counts() const { return counts_; }
+  // The best way to turn `value` from one layout into another: its time and tactic.
+  Result<Candidate> reorder(const ir::Value& value, ir::Layout from, ir::Layout to);
+
+ private:
+  Status add_node(const ir::Node& node, bool nested);
+  void consider(const backends::Tactic& tactic, const backends::NodeFacts& facts, bool timed,
+                NodeCandidates& candidates);
+  void time(Candidate& candidate, const backends::NodeFacts& facts);
+
+  backends::Backend& backend_;
+  TimingCache& cache_;
+  TuneOptions options_;
+  std::unique_ptr<backends::Stream> stream_;
+  std::vector<NodeCandidates> nodes_;
+  std::map<std::string, Candidate> reorders_;
+  TuneCounts counts_;
+};
+
+}  // namespace penstock::tune
