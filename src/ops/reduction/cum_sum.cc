@@ -1,0 +1,84 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/reduction/reduction.h"
+#include "ops/reference_util.h"
+
+namespace penstock::ops {
+namespace {
+
+using backends::KernelRun;
+using backends::NodeFacts;
+using backends::TensorView;
+
+Status infer_cum_sum(InferContext& context) {
+  const auto axis = context.dims_parameter("axis", 1);
+  if (axis && axis->size() == 1 && (*axis)[0].is_constant()) {
+    PENSTOCK_RETURN_IF_ERROR(
+        InferContext::normalize_axis((*axis)[0].constant(), context.rank(0)).status());
+  }
+  if (!is_floating(context.dtype(0)) && !is_integer(context.dtype(0))) {
+    return context.error("cannot add elements of type " + std::string(to_string(context.dtype(0))));
+  }
+  context.set_output(0, context.dtype(0), context.shape(0));
+  return Status::ok();
+}
+
+// The axis: an attribute (one integer, or a list of one) or the second input.
+Result<int64_t> axis_of(const NodeFacts& node, const KernelRun& run, int64_t rank) {
+  std::vector<int64_t> axis = ints_parameter(node, run, "axis", 1);
+  if (axis.empty() && node.attributes.has("axis")) axis = {node.attributes.get_int("axis")};
+  if (axis.size() != 1) {
+    return Status(StatusCode::kInvalidArgument, "CumSum: the axis must be one integer");
+  }
+  return InferContext::normalize_axis(axis[0], rank);
+}
+
+template <typename T>
+void cum_sum(const T* x, T* y, int64_t count, int64_t stride, bool exclusive) {
+  // Unsigned, so that integers wrap around instead of overflowing.
+  using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+  Sum sum{0};
+  for (int64_t i = 0; i < count; ++i) {
+    const Sum before = sum;
+    sum += static_cast<Sum>(static_cast<Compute<T>>(x[i * stride]));
+    y[i * stride] = static_cast<T>(static_cast<Compute<T>>(exclusive ? before : sum));
+  }
+}
+
+Status reference_cum_sum(const NodeFacts& node, KernelRun& run) {
+  const TensorView& x = run.input(0);
+  const Shape& shape = *x.shape;
+  PENSTOCK_ASSIGN_OR_RETURN(const int64_t axis,
+                            axis_of(node, run, static_cast<int64_t>(shape.size())));
+  PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
+  if (x.count() == 0) return Status::ok();
+  const bool exclusive = node.attributes.get_int("exclusive") != 0;
+  const bool reverse = node.attributes.get_int("reverse") != 0;
+  const int64_t stride = strides_of(shape)[axis];
+  const int64_t count = shape[axis];
+  std::vector<bool> along(shape.size(), false);
+  along[axis] = true;
+  const ReductionIndex index = reduction_index(shape, along);
+  return dispatch(x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<T, bool>) {
+      return Status(StatusCode::kUnsupported, "CumSum of bool");
+    } else {
+      for (int64_t start : index.starts) {
+        const int64_t first = start + (reverse ? (count - 1) * stride : 0);
+        cum_sum(x.as<const T>() + first, y.as<T>() + first, count, reverse ? -stride : stride,
+                exclusive);
+      }
+      return Status::ok();
+    }
+  });
+}
+
+}  // namespace
+
+const OpDefinition kCumSum = {.name = "CumSum",
+                              .min_inputs = 1,
+                              .max_inputs = 2,
+                              .infer = infer_cum_sum,
+                              .reference = reference_cum_sum};
+
+}  // namespace penstock::ops
