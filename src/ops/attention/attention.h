@@ -1,0 +1,46 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+
+#include "backends/tactic.h"
+#include "ops/op_definition.h"
+
+namespace penstock::ops {
+
+// The sizes of one fused attention and where its rows are, whatever its layout. Offsets and strides
+// are in elements.
+struct AttentionShape {
+  int64_t batch = 0;
+  int64_t heads = 0;
+  int64_t queries = 0;
+  int64_t keys = 0;
+  int64_t head_size = 0;
+  int64_t value_size = 0;
+  double scale = 1.0;
+  bool causal = false;
+
+  // Row s of head h in batch item b begins at first + b * batch_stride + h * head_stride +
+  // s * row_stride.
+  struct Rows {
+    int64_t first = 0;
+    int64_t batch_stride = 0;
+    int64_t head_stride = 0;
+    int64_t row_stride = 0;
+    int64_t at(int64_t b, int64_t h, int64_t s) const {
+      return first + b * batch_stride + h * head_stride + s * row_stride;
+    }
+  };
+  Rows q, k, v, out;
+  Shape out_shape;
+  // Strides of the mask broadcast to [batch, heads, queries, keys]; all 0 without one.
+  std::array<int64_t, 4> mask = {};
+};
+
+// An error where the operands contradict each other or the attributes.
+Result<AttentionShape> attention_shape(const ir::Attributes& attributes, const Shape& q,
+                                       const Shape& k, const Shape& v, const Shape* mask);
+
+extern const OpDefinition kAttention;
+
+}  // namespace penstock::ops
