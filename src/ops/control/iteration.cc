@@ -98,8 +98,8 @@ Result<ir::SymbolicShape> carried_shape(InferContext& context, const ir::Symboli
   }
   ir::SymbolicShape shape = initial;
   for (size_t i = 0; i < shape.size(); ++i) {
-    const bool constant = initial[i] == out[i] || (initial[i] == in[i] && in[i] == out[i]);
-    if (!constant) shape[i] = context.fresh_symbol();
+    const bool is_kept = in[i] == out[i] || initial[i] == out[i];
+    if (!is_kept) shape[i] = context.fresh_symbol();
   }
   return shape;
 }

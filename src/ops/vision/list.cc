@@ -1,8 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/families.h"
+#include "ops/vision/vision.h"
 
 namespace penstock::ops {
 
-OpList vision_ops() { return {}; }
+OpList vision_ops() { return {&kResize, &kNonMaxSuppression, &kRoiAlign, &kGridSample}; }
 
 }  // namespace penstock::ops
