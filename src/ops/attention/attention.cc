@@ -81,6 +81,22 @@ Result<AttentionShape::Rows> rows_of(const Parameters& p, const Shape& shape, in
   return AttentionShape::Rows{0, shape[1] * shape[2] * size, shape[2] * size, size};
 }
 
+Status set_mask(AttentionShape& shape, const Shape& mask) {
+  shape.mask_batches = mask.size() == 4 ? mask[0] : 1;
+  const Shape scores = {shape.mask_batches, shape.heads, shape.queries, shape.keys};
+  const Result<Shape> broadcast = broadcast_shapes(mask, scores);
+  const bool repeats = shape.mask_batches > 0 && shape.batch % shape.mask_batches == 0;
+  if (!broadcast.is_ok() || *broadcast != scores || !(repeats || shape.batch == 0)) {
+    return {StatusCode::kInvalidArgument,
+            "Attention: the mask has shape " + to_string(mask) + ", the scores have " +
+                to_string(Shape{shape.batch, shape.heads, shape.queries, shape.keys})};
+  }
+  const std::vector<int64_t> strides = broadcast_strides(mask, scores);
+  std::copy(strides.begin(), strides.end(), shape.mask.begin());
+  shape.mask_batches = std::max<int64_t>(shape.mask_batches, 1);
+  return Status::ok();
+}
+
 }  // namespace
 
 Result<AttentionShape> attention_shape(const ir::Attributes& attributes, const Shape& q,
@@ -110,17 +126,8 @@ Result<AttentionShape> attention_shape(const ir::Attributes& attributes, const S
   shape.out_shape = p.packed_heads ? Shape{q[0], q[1], p.heads * p.value_size}
                                    : Shape{q[0], q[1], q[2], p.value_size};
   PENSTOCK_ASSIGN_OR_RETURN(shape.out, rows_of(p, shape.out_shape, 0, p.value_size));
-  if (mask != nullptr) {
-    const Shape scores = {shape.batch, shape.heads, shape.queries, shape.keys};
-    PENSTOCK_ASSIGN_OR_RETURN(const Shape broadcast, broadcast_shapes(*mask, scores));
-    if (broadcast != scores) {
-      return Status(StatusCode::kInvalidArgument, "Attention: the mask has shape " +
-                                                      to_string(*mask) + ", the scores have " +
-                                                      to_string(scores));
-    }
-    const std::vector<int64_t> strides = broadcast_strides(*mask, scores);
-    std::copy(strides.begin(), strides.end(), shape.mask.begin());
-  }
+  shape.nan_to_zero = attributes.get_int("nan_to_zero") != 0;
+  if (mask != nullptr) PENSTOCK_RETURN_IF_ERROR(set_mask(shape, *mask));
   return shape;
 }
 
@@ -161,12 +168,15 @@ Status reference_attention(const NodeFacts& node, KernelRun& run) {
       }
       score *= shape.scale;
       if (has_mask) {
-        const double m = mask[dot({b, h, i, j}, {shape.mask.begin(), shape.mask.end()})];
+        const double m = mask[shape.mask_at(b, h, i, j)];
         score = !keep_mask ? score + m : m != 0.0 ? score : kHidden;
       }
       scores[j] = shape.causal && j > i + shape.keys - shape.queries ? kHidden : score;
     }
     softmax(scores);
+    if (shape.nan_to_zero) {
+      for (double& s : scores) s = std::isnan(s) ? 0.0 : s;
+    }
     for (int64_t j = 0; j < shape.keys; ++j) {
       for (int64_t d = 0; d < shape.value_size; ++d) {
         // A key of weight 0 is hidden: what it holds, even a NaN, does not count.

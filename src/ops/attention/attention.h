@@ -19,6 +19,7 @@ struct AttentionShape {
   int64_t value_size = 0;
   double scale = 1.0;
   bool causal = false;
+  bool nan_to_zero = false;  // rows whose keys are all hidden give 0
 
   // Row s of head h in batch item b begins at first + b * batch_stride + h * head_stride +
   // s * row_stride.
@@ -33,8 +34,13 @@ struct AttentionShape {
   };
   Rows q, k, v, out;
   Shape out_shape;
-  // Strides of the mask broadcast to [batch, heads, queries, keys]; all 0 without one.
+  // Strides of the mask seen as [mask_batches, heads, queries, keys]; all 0 without one. Batch item
+  // b uses item b % mask_batches.
   std::array<int64_t, 4> mask = {};
+  int64_t mask_batches = 1;
+  int64_t mask_at(int64_t b, int64_t h, int64_t i, int64_t j) const {
+    return b % mask_batches * mask[0] + h * mask[1] + i * mask[2] + j * mask[3];
+  }
 };
 
 // An error where the operands contradict each other or the attributes.
