@@ -83,7 +83,7 @@ TEST(Reduce, InfersSymbolicShapes) {
 
 TEST(Reduce, ComputesExtents) {
   const Fact extents = contents_fact("batch, 3, 4");
-  EXPECT_EQ(infer("ReduceProd", axes({0}, 0), {extents}).contents(), "[batch*12]");
+  EXPECT_EQ(infer("ReduceProd", axes({0}, 0), {extents}).contents(), "[12*batch]");
   EXPECT_EQ(infer("ReduceSum", axes({0}), {extents}).contents(), "[batch + 7]");
   EXPECT_EQ(infer("ReduceMax", axes({0}), {contents_fact("5, 9, 2")}).contents(), "[9]");
   EXPECT_EQ(infer("ReduceMin", axes({0}), {contents_fact("5, 9, 2")}).contents(), "[2]");
