@@ -48,6 +48,19 @@ Value* Graph::add_int64_constant(const std::vector<int64_t>& values) {
       "", make_constant(DataType::kInt64, {static_cast<int64_t>(values.size())}, values));
 }
 
+void Graph::rename(Value* value, std::string_view name) {
+  if (value->name == name) return;
+  by_name_.erase(value->name);
+  const std::string key(name);
+  if (const auto holder = by_name_.find(key); holder != by_name_.end()) {
+    Value* other = holder->second;
+    other->name = unique_name(name);
+    by_name_.emplace(other->name, other);
+  }
+  value->name = key;
+  by_name_.insert_or_assign(key, value);
+}
+
 NodeIterator Graph::insert(Region& region, NodeIterator where, Node node) {
   auto it = region.nodes.insert(where, std::move(node));
   for (Value* output : it->outputs) {

@@ -73,6 +73,8 @@ class Graph {
   // A scalar or 1-D constant from numbers; names are derived.
   Value* add_float_constant(float value);
   Value* add_int64_constant(const std::vector<int64_t>& values);
+  // Gives `value` exactly that name; another value that has it takes a derived one.
+  void rename(Value* value, std::string_view name);
 
   // Inserts a node before `where` and makes it the producer of its outputs.
   NodeIterator insert(Region& region, NodeIterator where, Node node);

@@ -1,0 +1,153 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "import/node_importer.h"
+#include "import/rules.h"
+#include "ops/op_definition.h"
+
+namespace penstock::importer {
+namespace {
+
+Result<const onnx::GraphProto*> subgraph(NodeImporter& node, std::string_view attribute) {
+  const onnx::GraphProto* graph = node.subgraph(attribute);
+  if (graph == nullptr) return node.invalid("subgraph '" + std::string(attribute) + "' is missing");
+  return graph;
+}
+
+Status check_outputs(NodeImporter& node, const onnx::GraphProto& body, size_t wanted) {
+  if (static_cast<size_t>(body.output_size()) == wanted) return Status::ok();
+  return node.invalid("its subgraph '" + body.name() + "' has " +
+                      std::to_string(body.output_size()) + " outputs, not " +
+                      std::to_string(wanted));
+}
+
+// A condition that shapes decide is settled here: its branches may differ in rank.
+Status import_if(NodeImporter& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* then_branch, subgraph(node, "then_branch"));
+  PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* else_branch, subgraph(node, "else_branch"));
+  PENSTOCK_RETURN_IF_ERROR(check_outputs(node, *then_branch, node.output_count()));
+  PENSTOCK_RETURN_IF_ERROR(check_outputs(node, *else_branch, node.output_count()));
+  const auto& known = node.input(0)->contents;
+  if (known && known->size() == 1 && known->front().is_constant()) {
+    return node.inline_body(known->front().is_constant(0) ? *else_branch : *then_branch);
+  }
+  ir::Node result;
+  result.op = "If";
+  result.inputs = {node.input(0)};
+  for (const onnx::GraphProto* branch : {then_branch, else_branch}) {
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region, node.import_body(*branch, {}));
+    result.regions.push_back(std::move(region));
+  }
+  return node.emit_result(std::move(result));
+}
+
+// Turns extents of `in` that an iteration changes into symbols of their own; true if it did.
+Result<bool> widen(NodeImporter& node, BodyInput& in, const ir::Value& out) {
+  if (in.dtype != out.dtype || in.shape.size() != out.shape.size()) {
+    return node.unsupported("the value it carries as '" + out.name + "' goes from " +
+                            std::string(to_string(in.dtype)) + ir::to_string(in.shape) + " to " +
+                            std::string(to_string(out.dtype)) + ir::to_string(out.shape));
+  }
+  bool is_changed = false;
+  for (size_t i = 0; i < in.shape.size(); ++i) {
+    if (in.shape[i] == out.shape[i] || in.is_widened[i]) continue;
+    in.shape[i] = node.graph().fresh_symbol();
+    in.is_widened[i] = true;
+    is_changed = true;
+  }
+  return is_changed;
+}
+
+// Imports the body until the shapes of what it carries hold for every iteration. Carried values are
+// inputs [in, in + count) and outputs [out, out + count) of the body.
+Result<std::unique_ptr<ir::Region>> import_loop_body(NodeImporter& node,
+                                                     const onnx::GraphProto& body,
+                                                     std::vector<BodyInput> inputs, size_t in,
+                                                     size_t out, size_t count) {
+  for (BodyInput& input : inputs) input.is_widened.assign(input.shape.size(), false);
+  while (true) {
+    const int nodes_before = node.graph().onnx_node_count;
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region, node.import_body(body, inputs));
+    bool is_changed = false;
+    for (size_t i = 0; i < count; ++i) {
+      PENSTOCK_ASSIGN_OR_RETURN(const bool is_wider,
+                                widen(node, inputs[in + i], *region->outputs[out + i]));
+      is_changed = is_changed || is_wider;
+    }
+    if (!is_changed) return region;
+    node.graph().onnx_node_count = nodes_before;
+  }
+}
+
+Status emit_loop(NodeImporter& node, std::unique_ptr<ir::Region> region,
+                 std::vector<ir::Value*> inputs) {
+  ir::Node result;
+  result.op = node.rule().op;
+  result.inputs = std::move(inputs);
+  result.attributes = node.attributes();
+  result.regions.push_back(std::move(region));
+  return node.emit_result(std::move(result));
+}
+
+Status import_loop(NodeImporter& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* body, subgraph(node, "body"));
+  std::vector<ir::Value*> inputs = node.inputs();
+  if (inputs.size() < 2) inputs.resize(2, nullptr);
+  const size_t carried = inputs.size() - 2;
+  PENSTOCK_RETURN_IF_ERROR(check_outputs(node, *body, node.output_count() + 1));
+  if (node.output_count() < carried) return node.invalid("has fewer outputs than carried values");
+  std::vector<BodyInput> body_inputs = {{DataType::kInt64, {}}, {DataType::kBool, {}}};
+  for (size_t i = 2; i < inputs.size(); ++i) {
+    if (inputs[i] == nullptr) return node.invalid("input " + std::to_string(i) + " is missing");
+    body_inputs.push_back({inputs[i]->dtype, inputs[i]->shape});
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region,
+                            import_loop_body(node, *body, std::move(body_inputs), 2, 1, carried));
+  return emit_loop(node, std::move(region), std::move(inputs));
+}
+
+Status import_scan(NodeImporter& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* body, subgraph(node, "body"));
+  const int64_t scanned = node.attributes().get_int("num_scan_inputs");
+  const auto count = static_cast<int64_t>(node.inputs().size());
+  if (scanned < 1 || scanned > count) {
+    return node.invalid("num_scan_inputs " + std::to_string(scanned) + " does not fit its " +
+                        std::to_string(count) + " inputs");
+  }
+  const auto states = static_cast<size_t>(count - scanned);
+  PENSTOCK_RETURN_IF_ERROR(check_outputs(node, *body, node.output_count()));
+  if (node.output_count() < states) return node.invalid("has fewer outputs than states");
+  std::vector<int64_t> axes = node.attributes().get_ints("scan_input_axes");
+  axes.resize(static_cast<size_t>(scanned), 0);
+  std::vector<BodyInput> body_inputs;
+  for (size_t i = 0; i < node.inputs().size(); ++i) {
+    const ir::Value* input = node.input(i);
+    if (input == nullptr) return node.invalid("input " + std::to_string(i) + " is missing");
+    body_inputs.push_back({input->dtype, input->shape});
+    if (i < states) continue;
+    ir::SymbolicShape& slice = body_inputs.back().shape;
+    Result<int64_t> axis =
+        ops::InferContext::normalize_axis(axes[i - states], static_cast<int64_t>(slice.size()));
+    if (!axis.is_ok()) return node.invalid(axis.status().message());
+    slice.erase(slice.begin() + *axis);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region,
+                            import_loop_body(node, *body, std::move(body_inputs), 0, 0, states));
+  return emit_loop(node, std::move(region), node.inputs());
+}
+
+constexpr Rule kRules[] = {
+    {"If", 1, {1, 1}, Arity::kAny, "then_branch:g else_branch:g", import_if},
+    {"Loop", 1, {0, Arity::kAny}, Arity::kAny, "body:g", import_loop},
+    {"Scan",
+     9,
+     {1, Arity::kAny},
+     Arity::kAny,
+     "body:g num_scan_inputs:i scan_input_axes:I scan_input_directions:I scan_output_axes:I "
+     "scan_output_directions:I",
+     import_scan},
+};
+
+}  // namespace
+
+RuleList control_rules() { return kRules; }
+
+}  // namespace penstock::importer

@@ -1,0 +1,49 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "import/rules.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <vector>
+
+#include "ops/op_definition.h"
+
+namespace penstock::importer {
+namespace {
+
+using Index = std::unordered_map<std::string_view, std::vector<const Rule*>>;
+
+Index make_index() {
+  Index index;
+  for (const RuleList rules :
+       {elementwise_rules(), movement_rules(), indexing_rules(), reduction_rules(),
+        convolution_rules(), matmul_rules(), normalization_rules(), recurrent_rules(),
+        vision_rules(), quantization_rules(), random_rules(), control_rules()}) {
+    for (const Rule& rule : rules) index[rule.op].push_back(&rule);
+  }
+  return index;
+}
+
+}  // namespace
+
+const Rule* find_rule(std::string_view op, int opset) {
+  static const Index kIndex = make_index();
+  const auto forms = kIndex.find(op);
+  if (forms == kIndex.end()) return nullptr;
+  const Rule* best = nullptr;
+  for (const Rule* rule : forms->second) {
+    if (rule->since <= opset && (best == nullptr || rule->since > best->since)) best = rule;
+  }
+  return best;
+}
+
+std::string_view missing_core_op(const Rule& rule) {
+  std::string_view names = rule.core.empty() ? rule.op : rule.core;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find(' '));
+    if (ops::find_op(name) == nullptr) return name;
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+  }
+  return {};
+}
+
+}  // namespace penstock::importer
