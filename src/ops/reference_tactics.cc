@@ -35,8 +35,9 @@ class ReferenceTactic : public Tactic {
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     return std::unique_ptr<Kernel>(std::make_unique<ReferenceKernel>(op_, node));
   }
-  bool can_run_in_place(const NodeFacts&, size_t input) const override {
-    return op_.in_place && input == 0;
+  bool can_run_in_place(const NodeFacts& node, size_t input) const override {
+    return op_.in_place && input == 0 && node.inputs[0].dtype == node.outputs[0].dtype &&
+           node.inputs[0].shape == node.outputs[0].shape;
   }
 
  private:

@@ -1,8 +1,14 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-#include "ops/families.h"
+#include "ops/elementwise/elementwise.h"
 
 namespace penstock::ops {
 
-OpList elementwise_ops() { return {}; }
+OpList elementwise_ops() {
+  OpList ops = {&where_op(), &clip_op(), &cast_op()};
+  for (auto table : {unary_ops(), activation_ops(), arithmetic_ops(), logic_ops()}) {
+    for (const OpDefinition& op : table) ops.push_back(&op);
+  }
+  return ops;
+}
 
 }  // namespace penstock::ops
