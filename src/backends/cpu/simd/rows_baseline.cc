@@ -1,0 +1,11 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/simd/rows_impl.h"
+
+namespace penstock::simd {
+
+const RowKernels& row_kernels_baseline() {
+  static constexpr RowKernels kKernels = row_kernel_table<F32x1>(Isa::kBaseline);
+  return kKernels;
+}
+
+}  // namespace penstock::simd
