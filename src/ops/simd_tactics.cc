@@ -1,10 +1,18 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/elementwise/elementwise.h"
 #include "ops/tactic_source.h"
 
 namespace penstock::ops {
 
 const backends::TacticSource& simd_tactics() {
-  static const ListedSource kSource("simd", {});
+  static const ListedSource kSource("simd", [] {
+    TacticList all;
+    // One line a family.
+    for (const TacticList& family : {pointwise_simd_tactics()}) {
+      all.insert(all.end(), family.begin(), family.end());
+    }
+    return all;
+  }());
   return kSource;
 }
 
