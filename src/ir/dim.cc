@@ -80,6 +80,30 @@ std::optional<DimTerm> divide(const DimTerm& a, const DimTerm& b) {
   return q;
 }
 
+// Graded lexicographic order, in which the product of two polynomials begins with the product of
+// their first terms: what long division needs.
+bool divides_first(const DimTerm& a, const DimTerm& b) {
+  if (a.atoms.size() != b.atoms.size()) return a.atoms.size() > b.atoms.size();
+  return atoms_before(a, b);
+}
+
+std::vector<DimTerm> all_terms(const Dim& d, int64_t constant) {
+  std::vector<DimTerm> terms = d.terms();
+  if (constant != 0) terms.push_back({{}, constant});
+  return terms;
+}
+
+// min(x, c) with a positive c.
+bool is_capped(const Dim& d, const Dim& x) {
+  if (d.terms().size() != 1) return false;
+  const DimTerm& term = d.terms().front();
+  if (term.coefficient != 1 || term.atoms.size() != 1) return false;
+  const DimAtom& atom = *term.atoms.front();
+  if (atom.kind != DimAtom::Kind::kMin) return false;
+  return (atom.args[0] == x && atom.args[1].is_provably_positive()) ||
+         (atom.args[1] == x && atom.args[0].is_provably_positive());
+}
+
 }  // namespace
 
 const std::vector<DimTerm>& Dim::terms() const {
@@ -172,24 +196,34 @@ Dim Dim::floor_div(const Dim& a, const Dim& b) {
   if (a.is_constant() && b.is_constant())
     return apply(DimAtom::Kind::kFloorDiv, a.constant_, b.constant_);
   if (a == b) return 1;
-  // A divisor of one term may divide every term of the dividend; the rest stays a function.
-  std::vector<DimTerm> divisor = b.terms();
-  if (b.constant_ != 0) divisor.push_back({{}, b.constant_});
-  if (divisor.size() == 1) {
-    std::vector<DimTerm> dividend = a.terms();
-    if (a.constant_ != 0) dividend.push_back({{}, a.constant_});
-    std::vector<DimTerm> quotient;
-    for (const DimTerm& term : dividend) {
-      std::optional<DimTerm> q = divide(term, divisor.front());
-      if (!q) break;
-      quotient.push_back(std::move(*q));
-    }
-    if (quotient.size() == dividend.size()) return from_terms(0, std::move(quotient));
+  // Long division of polynomials: where it leaves no rest, the quotient is one.
+  const std::vector<DimTerm> divisor = all_terms(b, b.constant_);
+  const DimTerm& first = *std::min_element(divisor.begin(), divisor.end(), divides_first);
+  Dim rest = a;
+  std::vector<DimTerm> quotient;
+  while (!rest.is_constant(0)) {
+    const std::vector<DimTerm> terms = all_terms(rest, rest.constant_);
+    std::optional<DimTerm> q =
+        divide(*std::min_element(terms.begin(), terms.end(), divides_first), first);
+    if (!q) break;
+    rest = rest - from_terms(0, {*q}) * b;
+    quotient.push_back(std::move(*q));
+  }
+  if (rest.is_constant(0)) return from_terms(0, std::move(quotient));
+  if (rest.is_constant() && b.is_constant() && b.constant_ != 0) {
+    return from_terms(apply(DimAtom::Kind::kFloorDiv, rest.constant_, b.constant_),
+                      std::move(quotient));
   }
   return from_atom(DimAtom::Kind::kFloorDiv, a, b);
 }
 
-Dim Dim::ceil_div(const Dim& a, const Dim& b) { return Dim(0) - floor_div(Dim(0) - a, b); }
+Dim Dim::ceil_div(const Dim& a, const Dim& b) {
+  const Dim quotient = floor_div(a, b);
+  if (quotient * b == a) return quotient;
+  // Of the two forms, the one that shows that it is not negative.
+  return b.is_provably_positive() ? floor_div(a + b - Dim(1), b)
+                                  : Dim(0) - floor_div(Dim(0) - a, b);
+}
 
 Dim Dim::mod(const Dim& a, const Dim& b) {
   if (a.is_constant() && b.is_constant())
@@ -217,6 +251,9 @@ Dim Dim::broadcast(const Dim& a, const Dim& b) {
   // A constant other than 1 decides: the other side is 1 or the same, and the kernel checks which.
   if (a.is_constant()) return a;
   if (b.is_constant()) return b;
+  // min(a, c) is a or does not broadcast with it: a table's slice up to a length, c rows at most.
+  if (is_capped(b, a)) return a;
+  if (is_capped(a, b)) return b;
   return from_atom(DimAtom::Kind::kBroadcast, a, b);
 }
 
@@ -226,8 +263,11 @@ bool Dim::is_provably_non_negative() const {
     if (term.coefficient < 0) return false;
     for (const AtomRef& atom : term.atoms) {
       if (atom->kind == DimAtom::Kind::kSymbol) continue;
-      if (!std::all_of(atom->args.begin(), atom->args.end(),
-                       [](const Dim& d) { return d.is_provably_non_negative(); })) {
+      const auto proven = [](const Dim& d) { return d.is_provably_non_negative(); };
+      const auto& args = atom->args;
+      const bool one_is_enough = atom->kind == DimAtom::Kind::kMax;
+      if (!(one_is_enough ? std::any_of(args.begin(), args.end(), proven)
+                          : std::all_of(args.begin(), args.end(), proven))) {
         return false;
       }
     }

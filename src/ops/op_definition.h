@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/tactic.h"
@@ -76,6 +77,9 @@ struct OpDefinition {
   bool in_place = false;
   // Running it twice need not give the same (random numbers): never folded, never merged.
   bool is_stateful = false;
+  // Integer inputs that may stand in an attribute instead: (input, attribute). The shape-folding
+  // pass moves them there, as extents, where their contents are known.
+  std::vector<std::pair<size_t, std::string_view>> parameters = {};
 };
 
 // All core operators, by name; null where there is none.

@@ -71,7 +71,7 @@ Inferred infer(const std::string& op, const ir::Attributes& attributes,
 struct OpCase {
   std::string op;
   ir::Attributes attributes;
-  std::vector<HostTensor> inputs;                             // no storage: absent
+  std::vector<HostTensor> inputs = {};                        // no storage: absent
   std::vector<DataType> output_types = {DataType::kFloat32};  // kUndefined: not wanted
   std::vector<size_t> constants = {};  // inputs that tactics may pack, known at build time
   int threads = 2;
