@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace penstock {
 
@@ -20,11 +21,16 @@ struct BuildOptions {
       3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too
   OptimizationProfile profile;
   std::filesystem::path timing_cache;  // read and extended; empty: none is kept
-  uint64_t workspace_bytes = 0;        // most scratch memory one kernel may use; 0: no limit
-  std::string stop_after;              // end after this phase or pass, writing no plan
-  std::filesystem::path dump;          // with stop_after: where the graph's text goes; empty: none
+  // Tactic sources to use, by name ("simd", "onednn"); empty: all. Reference kernels always remain.
+  std::vector<std::string> tactic_sources;
+  uint64_t workspace_bytes = 0;  // most scratch memory one kernel may use; 0: no limit
+  std::string stop_after;        // end after this phase or pass, writing no plan
+  std::filesystem::path dump;    // with stop_after: where the graph's text goes; empty: none
   // Called with what happens and how far it is, 0 to 1; from the building thread.
   std::function<void(std::string_view what, double fraction)> progress;
+  // Asked now and then: true ends the build with an error, its measurements kept in the timing
+  // cache.
+  std::function<bool()> cancelled;
 };
 
 // What came of a build.
@@ -33,8 +39,6 @@ struct BuildSummary {
   int kernels = 0;     // kernel calls of the plan
   uint64_t plan_bytes = 0;
   uint64_t weight_bytes = 0;
-  uint64_t peak_bytes = 0;   // arena at the opt shapes
-  uint64_t total_bytes = 0;  // sum of all activations at the opt shapes
   int tactics_measured = 0;
   int tactics_cached = 0;  // found in the timing cache
   double seconds = 0;

@@ -18,6 +18,7 @@ enum class StatusCode {
   kIoError,          // the operating system refused a read or a write
   kOutOfMemory,
   kDeviceLost,  // a sticky device error: every later call answers this
+  kCancelled,   // the caller asked for an end
   kInternal,    // a defect of Penstock
 };
 

@@ -14,6 +14,7 @@ std::string_view to_string(StatusCode code) {
     case StatusCode::kIoError: return "I/O error";
     case StatusCode::kOutOfMemory: return "out of memory";
     case StatusCode::kDeviceLost: return "device lost";
+    case StatusCode::kCancelled: return "cancelled";
     case StatusCode::kInternal: return "internal error";
   }
   return "unknown";

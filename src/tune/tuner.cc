@@ -42,6 +42,9 @@ Status Tuner::add(const ir::Region& region, bool nested) {
   }
   size_t done = 0;
   for (const ir::Node& node : region.nodes) {
+    if (options_.cancelled && options_.cancelled()) {
+      return {StatusCode::kCancelled, "the build was interrupted"};
+    }
     PENSTOCK_RETURN_IF_ERROR(add_node(node, nested));
     for (const auto& body : node.regions) PENSTOCK_RETURN_IF_ERROR(add(*body, true));
     ++done;
@@ -50,6 +53,12 @@ Status Tuner::add(const ir::Region& region, bool nested) {
     }
   }
   return Status::ok();
+}
+
+bool Tuner::is_used(const backends::TacticSource& source) const {
+  const auto& names = options_.sources;
+  return names.empty() || source.name() == "reference" ||
+         std::find(names.begin(), names.end(), source.name()) != names.end();
 }
 
 Status Tuner::add_node(const ir::Node& node, bool nested) {
@@ -67,6 +76,7 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
     return Status::ok();
   }
   for (const backends::TacticSource* source : backend_.tactic_sources()) {
+    if (!is_used(*source)) continue;
     for (const Tactic* tactic : source->tactics_for(node.op)) {
       consider(*tactic, facts, fixed, candidates);
     }
@@ -151,6 +161,7 @@ Result<Candidate> Tuner::reorder(const ir::Value& value, Layout from, Layout to)
   if (auto it = reorders_.find(key); it != reorders_.end()) return it->second;
   Candidate best;
   for (const backends::TacticSource* source : backend_.tactic_sources()) {
+    if (!is_used(*source)) continue;
     for (const Tactic* tactic : source->tactics_for(node.op)) {
       if (is_reference(*tactic) && best.tactic != nullptr) continue;
       const Offer offer = tactic->offer(facts);

@@ -40,9 +40,11 @@ bool is_view(const ir::Node& node);
 struct TuneOptions {
   int threads = 1;
   int level = 3;
+  std::vector<std::string> sources;  // names of the tactic sources to use; empty: all
   uint64_t workspace_bytes = 0;
   SymbolValues symbols;
   std::function<void(double fraction)> progress;
+  std::function<bool()> cancelled;
 };
 
 struct TuneCounts {
@@ -63,6 +65,7 @@ class Tuner {
   Result<Candidate> reorder(const ir::Value& value, ir::Layout from, ir::Layout to);
 
  private:
+  bool is_used(const backends::TacticSource& source) const;
   Status add_node(const ir::Node& node, bool nested);
   void consider(const backends::Tactic& tactic, const backends::NodeFacts& facts, bool timed,
                 NodeCandidates& candidates);

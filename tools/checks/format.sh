@@ -18,9 +18,15 @@ if [[ ${#files[@]} -eq 0 ]]; then
 elif [[ ${1:-} == --fix ]]; then
   printf '%s\0' "${files[@]}" | xargs -0 -n 16 -P "$(nproc)" "$tool" -i
   echo "format: ${#files[@]} files formatted"
-elif printf '%s\0' "${files[@]}" | xargs -0 -n 16 -P "$(nproc)" "$tool" --dry-run -Werror; then
-  echo "format: ok, ${#files[@]} files"
 else
-  echo "format: run ./dev format"
-  exit 1
+  # The report has a few lines per place; the names of the files say enough.
+  report=$(printf '%s\0' "${files[@]}" | xargs -0 -n 16 "$tool" --dry-run -Werror 2>&1) && status=0 || status=$?
+  if [[ $status -eq 0 ]]; then
+    echo "format: ok, ${#files[@]} files"
+  else
+    grep -oE '^[^: ]+:[0-9]+:[0-9]+: error' <<<"$report" | cut -d: -f1 | sort | uniq -c |
+      awk '{print $2 ": " $1 " place(s) to format"}'
+    echo "format: run ./dev format"
+    exit 1
+  fi
 fi

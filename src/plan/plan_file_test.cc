@@ -1,0 +1,143 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "plan/plan_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+namespace penstock::plan {
+namespace {
+
+// y = Relu(x) * w, with every kind of slot and attribute.
+Program sample() {
+  Program program;
+  program.model_name = "sample";
+  program.backend = "cpu";
+  program.instruction_set = "sse4.2";
+  program.fingerprint = "cpu:test";
+  program.threads = 2;
+  program.profile.inputs["x"] = {{1, 4}, {2, 4}, {8, 4}};
+  const ir::SymbolicShape shape = {ir::Dim::symbol("batch"), 4};
+  program.slots = {
+      {"x", Slot::Kind::kInput, DataType::kFloat32, ir::Layout::kPlain, shape, 0, 0, "", -1},
+      {"w", Slot::Kind::kConstant, DataType::kFloat32, ir::Layout::kPlain, {4}, 64, 16, "", -1},
+      {"y", Slot::Kind::kActivation, DataType::kFloat32, ir::Layout::kPlain, shape, 0, 0, "", -1},
+      {"z",
+       Slot::Kind::kView,
+       DataType::kFloat32,
+       ir::Layout::kPlain,
+       {ir::Dim::symbol("batch") * 4},
+       0,
+       0,
+       "",
+       2}};
+  Step step{"Mul", "mul", "reference.Mul", "", {}, {0, 1}, {2}, {}, {"mul_0"}};
+  step.attributes.set("i", int64_t{3});
+  step.attributes.set("f", 0.1f);
+  step.attributes.set("inf", -std::numeric_limits<float>::infinity());
+  step.attributes.set("s", std::string("a\"b"));
+  step.attributes.set("is", std::vector<int64_t>{1, -2});
+  step.attributes.set("fs", std::vector<float>{0.5f, std::numeric_limits<float>::infinity()});
+  step.attributes.set("d", ir::SymbolicShape{ir::Dim::symbol("batch") * 2, 7});
+  program.bodies = {{{0}, {3}, {step}}};
+  return program;
+}
+
+class PlanFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = std::filesystem::path(testing::TempDir()) / "plan_file_test.plan";
+    const std::vector<float> weights = {1, 2, 3, 4};
+    ASSERT_TRUE(write_plan(path_, sample(), "{}", {{64, weights.data(), 16}}).is_ok());
+    std::ifstream file(path_, std::ios::binary);
+    bytes_.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  Status open_with(const std::string& bytes) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    return PlanFile::open(path_).status();
+  }
+
+  std::filesystem::path path_;
+  std::string bytes_;
+};
+
+TEST_F(PlanFileTest, RoundTrip) {
+  const Result<PlanFile> plan = PlanFile::open(path_);
+  ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  EXPECT_EQ(to_json(plan->program()), to_json(sample()));
+  EXPECT_EQ(plan->program().bodies[0].steps[0].attributes, sample().bodies[0].steps[0].attributes);
+  EXPECT_EQ(reinterpret_cast<const float*>(plan->constants() + 64)[3], 4.0f);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(plan->constants()) % 64, 0U);
+}
+
+TEST_F(PlanFileTest, SameProgramSameBytes) {
+  const std::vector<float> weights = {1, 2, 3, 4};
+  const std::filesystem::path other = path_.string() + "2";
+  ASSERT_TRUE(write_plan(other, sample(), "{}", {{64, weights.data(), 16}}).is_ok());
+  std::ifstream file(other, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), bytes_);
+  std::filesystem::remove(other);
+}
+
+TEST_F(PlanFileTest, EveryTruncationIsRefused) {
+  for (size_t size = 0; size < bytes_.size(); size += size < 400 ? 1 : 97) {
+    EXPECT_EQ(open_with(bytes_.substr(0, size)).code(), StatusCode::kInvalidPlan) << size;
+  }
+  EXPECT_EQ(open_with(bytes_ + "x").code(), StatusCode::kInvalidPlan);
+}
+
+TEST_F(PlanFileTest, EveryFlippedByteOfContentIsRefused) {
+  // Padding between sections carries nothing and is not checked: flip bytes of the header, the
+  // program and the constants.
+  for (size_t at = 0; at < 600; ++at) {
+    std::string broken = bytes_;
+    broken[at] = static_cast<char>(broken[at] ^ 0x20);
+    if (at >= 104 && at < 128) continue;
+    EXPECT_FALSE(open_with(broken).is_ok()) << at;
+  }
+  std::string broken = bytes_;
+  broken.back() = static_cast<char>(broken.back() ^ 1);
+  EXPECT_NE(open_with(broken).message().find("corrupted"), std::string::npos);
+}
+
+TEST_F(PlanFileTest, NewerFormatSaysSo) {
+  std::string newer = bytes_;
+  newer[8] = 99;
+  EXPECT_NE(open_with(newer).message().find("newer than this Penstock reads"), std::string::npos);
+}
+
+TEST_F(PlanFileTest, OtherFilesAreNoPlans) {
+  EXPECT_NE(open_with("hello").message().find("is not a Penstock plan"), std::string::npos);
+  EXPECT_EQ(PlanFile::open("/nonexistent/x.plan").status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(PlanFileTest, UnwritablePathLeavesNothing) {
+  EXPECT_EQ(write_plan("/nonexistent/folder/x.plan", sample(), "{}", {}).code(),
+            StatusCode::kIoError);
+}
+
+TEST(Program, ContradictionsAreRefused) {
+  const auto broken = [](auto change) {
+    Program program = sample();
+    change(program);
+    return !validate(program, 80).is_ok();
+  };
+  EXPECT_TRUE(validate(sample(), 80).is_ok());
+  EXPECT_TRUE(broken([](Program& p) { p.slots[1].offset = 128; }));
+  EXPECT_TRUE(broken([](Program& p) { p.slots[1].offset = 3; }));
+  EXPECT_TRUE(broken([](Program& p) { p.slots[1].bytes = 8; }));
+  EXPECT_TRUE(broken([](Program& p) { p.slots[1].shape = {int64_t{1} << 62, 16}; }));
+  EXPECT_TRUE(broken([](Program& p) { p.slots[3].view_of = 3; }));
+  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].inputs = {99}; }));
+  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].outputs = {1}; }));
+  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].bodies = {0}; }));
+  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].outputs = {-1}; }));
+  EXPECT_TRUE(broken([](Program& p) { p.bodies.clear(); }));
+}
+
+}  // namespace
+}  // namespace penstock::plan
