@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/families.h"
 #include "ops/movement/movement.h"
+#include "ops/movement/tactics.h"
 
 namespace penstock::ops {
 
@@ -28,6 +29,22 @@ OpList movement_ops() {
       &reverse_sequence_op(),
       &trilu_op(),
       &reorder_op(),
+  };
+}
+
+TacticList movement_simd_tactics() {
+  return {
+      {"Transpose", &simd_transpose()},
+      {"Concat", &simd_concat()},
+      {"Split", &simd_split()},
+      {"Slice", &simd_slice()},
+      {"Pad", &simd_pad()},
+      {"Expand", &simd_expand()},
+      {"Tile", &simd_tile()},
+      {"DepthToSpace", &simd_depth_to_space()},
+      {"SpaceToDepth", &simd_space_to_depth()},
+      {"Trilu", &simd_trilu()},
+      {"Reorder", &simd_reorder()},
   };
 }
 
