@@ -29,6 +29,7 @@ OpList movement_ops() {
       &reverse_sequence_op(),
       &trilu_op(),
       &reorder_op(),
+      &copy_op(),
   };
 }
 
