@@ -79,6 +79,7 @@ const OpDefinition kCumSum = {.name = "CumSum",
                               .min_inputs = 1,
                               .max_inputs = 2,
                               .infer = infer_cum_sum,
-                              .reference = reference_cum_sum};
+                              .reference = reference_cum_sum,
+                              .parameters = {{1, "axis"}}};
 
 }  // namespace penstock::ops

@@ -254,15 +254,16 @@ Status reference_reduce(const NodeFacts& node, KernelRun& run) {
   });
 }
 
-constexpr OpDefinition reduce_op(std::string_view name) {
+OpDefinition reduce_op(std::string_view name) {
   return {.name = name,
           .min_inputs = 1,
           .max_inputs = 2,
           .infer = infer_reduce,
-          .reference = reference_reduce};
+          .reference = reference_reduce,
+          .parameters = {{1, "axes"}}};
 }
 
-constexpr OpDefinition kReduceOps[] = {
+const OpDefinition kReduceOps[] = {
     reduce_op("ReduceSum"),       reduce_op("ReduceMean"),      reduce_op("ReduceMax"),
     reduce_op("ReduceMin"),       reduce_op("ReduceProd"),      reduce_op("ReduceL1"),
     reduce_op("ReduceL2"),        reduce_op("ReduceSumSquare"), reduce_op("ReduceLogSum"),
