@@ -83,6 +83,12 @@ void Graph::replace_uses(Value* from, Value* to) {
   });
 }
 
+void Graph::swap_names(Value* a, Value* b) {
+  std::swap(a->name, b->name);
+  by_name_[a->name] = a;
+  by_name_[b->name] = b;
+}
+
 Dim Graph::fresh_symbol() { return Dim::symbol("u" + std::to_string(next_symbol_++)); }
 
 Value* Graph::find_value(std::string_view name) const {

@@ -85,6 +85,8 @@ class Graph {
   NodeIterator erase(Region& region, NodeIterator node);
   // Every use of `from`, in all regions and among all outputs, becomes a use of `to`.
   void replace_uses(Value* from, Value* to);
+  // For a value that takes the place of an output, whose name is the caller's.
+  void swap_names(Value* a, Value* b);
 
   // A symbol no other value has: "u0", "u1", ... for extents that depend on data.
   Dim fresh_symbol();
