@@ -1,0 +1,209 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "backends/cpu/onednn/memory_format.h"
+#include "backends/cpu/onednn/primitive_kernel.h"
+#include "ops/convolution/window.h"
+#include "ops/onednn_offer.h"
+#include "ops/onednn_post_ops.h"
+#include "ops/onednn_tactics.h"
+
+namespace penstock::ops {
+namespace {
+
+using namespace backends;          // NOLINT: the seam's names
+using namespace backends::onednn;  // NOLINT
+using dnnl::convolution_forward;
+using dnnl::memory;
+using ir::Layout;
+using Primitive = convolution_forward::primitive_desc;
+
+// A Conv in oneDNN's terms. Weights of grouped convolutions have an axis for the group in front.
+struct Problem {
+  memory::desc src, bias, dst;
+  Shape weights;
+  memory::dims strides, dilations, pads_begin, pads_end;
+  PostOps post_ops;
+
+  Primitive create(const memory::desc& weights_desc) const {
+    return {engine(),
+            dnnl::prop_kind::forward_inference,
+            dnnl::algorithm::convolution_direct,
+            src,
+            weights_desc,
+            bias,
+            dst,
+            strides,
+            dilations,
+            pads_begin,
+            pads_end,
+            post_ops.attributes()};
+  }
+  // Weights in the form this oneDNN likes best.
+  Primitive create() const {
+    return create({weights, memory::data_type::f32, memory::format_tag::any});
+  }
+};
+
+Shape grouped_weights(const Shape& shape, int64_t group) {
+  if (group == 1) return shape;
+  Shape result = {group, shape[0] / group};
+  result.insert(result.end(), shape.begin() + 1, shape.end());
+  return result;
+}
+
+Status check_types(const NodeFacts& node) {
+  if (node.inputs.size() < 2 || node.inputs[0].shape.size() < 3 ||
+      node.inputs[0].shape.size() > 5) {
+    return {StatusCode::kUnsupported, "takes one to three spatial axes"};
+  }
+  for (const Operand& operand : node.inputs) {
+    if (operand.present && operand.dtype != DataType::kFloat32) {
+      return {StatusCode::kUnsupported,
+              "computes in float32, not " + std::string(to_string(operand.dtype))};
+    }
+  }
+  return Status::ok();
+}
+
+Result<Problem> make_problem(const NodeFacts& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_types(node));
+  const Shape& weights = node.inputs[1].shape;
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const Window window,
+      resolve_window(node.attributes, spatial_of(weights), spatial_of(node.inputs[0].shape)));
+  Problem problem;
+  PENSTOCK_ASSIGN_OR_RETURN(problem.src, describe(node.inputs[0]));
+  PENSTOCK_ASSIGN_OR_RETURN(problem.dst, describe(node.outputs[0]));
+  if (node.has_input(2)) problem.bias = plain_desc(node.inputs[2].shape);
+  problem.weights = grouped_weights(weights, node.attributes.get_int("group", 1));
+  problem.strides = window.strides;
+  problem.dilations = window.dilations;
+  for (int64_t& dilation : problem.dilations) --dilation;  // oneDNN counts the gaps
+  problem.pads_begin = window.pads_begin;
+  problem.pads_end = window.pads_end;
+  const Shape& result = node.outputs[0].shape;
+  PENSTOCK_RETURN_IF_ERROR(append_epilogue(
+      node,
+      [&](size_t input) -> Result<memory::desc> {
+        const Operand& operand = node.inputs[input];
+        return describe(operand.dtype, with_leading_ones(operand.shape, result.size()),
+                        operand.layout);
+      },
+      problem.post_ops));
+  return problem;
+}
+
+// A pair of layouts; a residual lies as the result does.
+Form make_form(const NodeFacts& node, Layout input, Layout output) {
+  Form form = form_with(node, input, output);
+  for (size_t i = 3; i < node.inputs.size(); ++i) {
+    const Operand& operand = node.inputs[i];
+    if (operand.present && operand.data == nullptr && operand.shape == node.outputs[0].shape) {
+      form.inputs[i] = output;
+    }
+  }
+  return form;
+}
+
+std::vector<Form> candidate_forms(const NodeFacts& node) {
+  std::vector<Form> forms;
+  for (Layout layout :
+       {Layout::kChannelsLast, Layout::kBlocked16, Layout::kBlocked8, Layout::kPlain}) {
+    forms.push_back(make_form(node, layout, layout));
+  }
+  // A first layer reads the image as it comes.
+  if (node.inputs[0].shape[1] <= 4) {
+    for (Layout layout : {Layout::kChannelsLast, Layout::kBlocked16, Layout::kBlocked8}) {
+      forms.push_back(make_form(node, Layout::kPlain, layout));
+    }
+  }
+  return forms;
+}
+
+class ConvTactic : public Tactic {
+ public:
+  std::string_view name() const override { return "onednn.conv"; }
+
+  Offer offer(const NodeFacts& node) const override {
+    if (const Status status = check_types(node); !status.is_ok()) {
+      return Offer::refuse(status.message());
+    }
+    return offer_fastest(node, candidate_forms(node), implementation_of);
+  }
+
+  Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const override {
+    std::vector<PackedConstant> packed;
+    const void* data = node.inputs[1].data;
+    if (data == nullptr) return packed;
+    const ThreadScope scope(node.threads);
+    PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
+    PENSTOCK_RETURN_IF_ERROR(
+        guarded([&] {
+          const memory::desc wanted = problem.create().weights_desc();
+          const memory::desc plain = plain_desc(problem.weights);
+          std::string format = format_name(wanted);
+          if (wanted != plain && !format.empty()) {
+            packed.push_back({1, reorder_constant(data, plain, wanted), std::move(format)});
+          }
+          return true;
+        }).status());
+    return packed;
+  }
+
+  Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
+    const ThreadScope scope(node.threads);
+    PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
+    memory::desc given = plain_desc(problem.weights);
+    if (!node.inputs[1].format.empty()) {
+      PENSTOCK_ASSIGN_OR_RETURN(
+          given, describe_format(DataType::kFloat32, problem.weights, node.inputs[1].format));
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive,
+                              choose_primitive(problem, given, !node.inputs[1].format.empty()));
+    return guarded([&] { return make_kernel(node, problem, primitive, given); });
+  }
+
+ private:
+  static Result<std::string> implementation_of(const NodeFacts& node) {
+    PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
+    return guarded([&] { return std::string(problem.create().impl_info_str()); });
+  }
+
+  // With the weights as they were packed where that is fast for these shapes too, else as oneDNN
+  // wants them here.
+  static Result<Primitive> choose_primitive(const Problem& problem, const memory::desc& given,
+                                            bool is_packed) {
+    if (is_packed) {
+      Result<Primitive> primitive = guarded([&] { return problem.create(given); });
+      if (primitive.is_ok() && quality_of(primitive->impl_info_str()) == Quality::kFast) {
+        return primitive;
+      }
+    }
+    return guarded([&] { return problem.create(); });
+  }
+
+  static std::unique_ptr<Kernel> make_kernel(const NodeFacts& node, const Problem& problem,
+                                             const Primitive& primitive,
+                                             const memory::desc& given) {
+    auto kernel = std::make_unique<PrimitiveKernel>();
+    kernel->set_output_shape(node.outputs[0].shape);
+    std::vector<Argument> arguments = problem.post_ops.arguments;
+    arguments.push_back(input_argument(DNNL_ARG_SRC, problem.src, 0));
+    arguments.push_back(output_argument(DNNL_ARG_DST, problem.dst));
+    if (node.has_input(2)) arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
+    arguments.push_back(kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, given,
+                                         primitive.weights_desc()));
+    kernel->add(convolution_forward(primitive), std::move(arguments), primitive.scratchpad_desc());
+    return kernel;
+  }
+};
+
+}  // namespace
+
+const Tactic& onednn_conv() {
+  static const ConvTactic kTactic;
+  return kTactic;
+}
+
+}  // namespace penstock::ops

@@ -1,0 +1,235 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "backends/cpu/onednn/memory_format.h"
+#include "backends/cpu/onednn/primitive_kernel.h"
+#include "ops/matmul/flat_matmul.h"
+#include "ops/onednn_offer.h"
+#include "ops/onednn_post_ops.h"
+#include "ops/onednn_tactics.h"
+
+namespace penstock::ops {
+namespace {
+
+using namespace backends;          // NOLINT: the seam's names
+using namespace backends::onednn;  // NOLINT
+using dnnl::memory;
+using ir::Layout;
+
+// Form::config of the variant that multiplies by a constant matrix in oneDNN's packed form.
+constexpr std::string_view kInnerProduct = "inner_product";
+
+memory::desc strided(const Shape& shape, memory::dims strides) {
+  return {shape, memory::data_type::f32, std::move(strides)};
+}
+
+// A node as one primitive: either kind, with weights in whatever form it wants.
+struct Problem {
+  FlatMatMul flat;
+  memory::desc src, bias, dst;
+  Shape weights_shape;
+  memory::desc given_weights;  // b as the model has it
+  PostOps post_ops;
+  bool is_inner_product = false;
+
+  dnnl::inner_product_forward::primitive_desc inner_product(const memory::desc& packed) const {
+    return {engine(),
+            dnnl::prop_kind::forward_inference,
+            src,
+            packed,
+            bias,
+            dst,
+            post_ops.attributes()};
+  }
+  dnnl::matmul::primitive_desc matmul(const memory::desc& packed) const {
+    return {engine(), src, packed, bias, dst, post_ops.attributes()};
+  }
+  memory::desc any_weights() const {
+    return {weights_shape, memory::data_type::f32, memory::format_tag::any};
+  }
+};
+
+// The bias as the primitive's own where it has one element a column, else an addition.
+Status add_bias(const NodeFacts& node, Problem& problem) {
+  const FlatMatMul& flat = problem.flat;
+  if (flat.alpha != 1.0f) {
+    problem.post_ops.ops.append_eltwise(dnnl::algorithm::eltwise_linear, flat.alpha, 0.0f);
+  }
+  if (!node.has_input(2)) return Status::ok();
+  PENSTOCK_ASSIGN_OR_RETURN(Shape shape, flat.operand_shape(node.inputs[2].shape));
+  const bool is_row = shape.back() == flat.n && element_count(shape) == flat.n;
+  if (is_row && flat.alpha == 1.0f) {
+    problem.bias = plain_desc(problem.is_inner_product ? Shape{flat.n} : shape);
+  } else {
+    problem.post_ops.add_binary(dnnl::algorithm::binary_add, 2, plain_desc(shape));
+  }
+  return Status::ok();
+}
+
+Result<Problem> make_problem(const NodeFacts& node) {
+  for (const Operand& operand : node.inputs) {
+    if (operand.present && operand.dtype != DataType::kFloat32) {
+      return Status(StatusCode::kUnsupported,
+                    "computes in float32, not " + std::string(to_string(operand.dtype)));
+    }
+  }
+  Problem problem;
+  PENSTOCK_ASSIGN_OR_RETURN(problem.flat, flatten_matmul(node));
+  const FlatMatMul& flat = problem.flat;
+  problem.is_inner_product = node.config == kInnerProduct;
+  if (flat.batch.size() > 4) return Status(StatusCode::kUnsupported, "takes four batch axes");
+  if (element_count(flat.batch) * flat.m * flat.n * flat.k == 0) {
+    return Status(StatusCode::kUnsupported, "an empty product");
+  }
+  const auto with_batch = [&](int64_t rows, int64_t columns, const Shape& strides) {
+    Shape shape;
+    for (size_t i = 0; i < flat.batch.size(); ++i) {
+      shape.push_back(strides[i] == 0 ? 1 : flat.batch[i]);
+    }
+    shape.insert(shape.end(), {rows, columns});
+    return shape;
+  };
+  const auto with_strides = [&](const Shape& batch, int64_t row, int64_t column, int64_t matrix) {
+    memory::dims strides = batch;
+    for (int64_t& stride : strides) stride = stride == 0 ? matrix : stride;
+    strides.insert(strides.end(), {row, column});
+    return strides;
+  };
+  const auto guard = guarded([&] {
+    problem.src =
+        strided(with_batch(flat.m, flat.k, flat.a_batch_strides),
+                with_strides(flat.a_batch_strides, flat.a_row, flat.a_column, flat.m * flat.k));
+    problem.dst = plain_desc(flat.result);
+    if (problem.is_inner_product) {
+      problem.weights_shape = {flat.n, flat.k};
+      problem.given_weights = strided(problem.weights_shape, {flat.b_column, flat.b_row});
+    } else {
+      problem.weights_shape = with_batch(flat.k, flat.n, flat.b_batch_strides);
+      problem.given_weights =
+          strided(problem.weights_shape,
+                  with_strides(flat.b_batch_strides, flat.b_row, flat.b_column, flat.k * flat.n));
+    }
+    return true;
+  });
+  PENSTOCK_RETURN_IF_ERROR(guard.status());
+  PENSTOCK_RETURN_IF_ERROR(add_bias(node, problem));
+  PENSTOCK_RETURN_IF_ERROR(append_epilogue(
+      node,
+      [&](size_t input) -> Result<memory::desc> {
+        PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, flat.operand_shape(node.inputs[input].shape));
+        return plain_desc(shape);
+      },
+      problem.post_ops));
+  return problem;
+}
+
+std::string implementation(const Problem& problem, const memory::desc& weights) {
+  return problem.is_inner_product ? problem.inner_product(weights).impl_info_str()
+                                  : problem.matmul(weights).impl_info_str();
+}
+
+class MatMulTactic : public Tactic {
+ public:
+  std::string_view name() const override { return "onednn.matmul"; }
+
+  Offer offer(const NodeFacts& node) const override {
+    std::vector<Form> forms = {form_with(node, Layout::kPlain, Layout::kPlain)};
+    const Result<FlatMatMul> flat = flatten_matmul(node);
+    if (!flat.is_ok()) return Offer::refuse(flat.status().message());
+    if (node.inputs[1].data != nullptr && flat->batch.empty() && !flat->trans_a) {
+      forms.push_back(forms[0]);
+      forms.back().config = kInnerProduct;
+    }
+    // A product by oneDNN's own matrix multiplication is no detour here: each form is judged
+    // alone.
+    Offer offer;
+    for (const Form& form : forms) {
+      Offer one = offer_fastest(node, {form}, [](const NodeFacts& in) -> Result<std::string> {
+        PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(in));
+        return guarded([&] { return implementation(problem, weights_to_ask(in, problem)); });
+      });
+      offer.refusal += one.refusal;
+      offer.forms.insert(offer.forms.end(), one.forms.begin(), one.forms.end());
+    }
+    if (!offer.forms.empty()) offer.refusal.clear();
+    return offer;
+  }
+
+  Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const override {
+    std::vector<PackedConstant> packed;
+    if (node.inputs[1].data == nullptr) return packed;
+    const ThreadScope scope(node.threads);
+    PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
+    PENSTOCK_RETURN_IF_ERROR(
+        guarded([&] {
+          const memory::desc wanted = wanted_weights(problem);
+          std::string format = format_name(wanted);
+          if (wanted != problem.given_weights && !format.empty()) {
+            packed.push_back({1,
+                              reorder_constant(node.inputs[1].data, problem.given_weights, wanted),
+                              std::move(format)});
+          }
+          return true;
+        }).status());
+    return packed;
+  }
+
+  Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
+    const ThreadScope scope(node.threads);
+    PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
+    memory::desc given = problem.given_weights;
+    if (!node.inputs[1].format.empty()) {
+      PENSTOCK_ASSIGN_OR_RETURN(
+          given, describe_format(DataType::kFloat32, problem.weights_shape, node.inputs[1].format));
+    }
+    return guarded([&]() -> std::unique_ptr<Kernel> {
+      return problem.is_inner_product
+                 ? make_kernel<dnnl::inner_product_forward>(
+                       node, problem, given,
+                       [&](const memory::desc& w) { return problem.inner_product(w); })
+                 : make_kernel<dnnl::matmul>(node, problem, given, [&](const memory::desc& w) {
+                     return problem.matmul(w);
+                   });
+    });
+  }
+
+ private:
+  // Constants may be packed; other operands are read as they lie.
+  static memory::desc weights_to_ask(const NodeFacts& node, const Problem& problem) {
+    return node.inputs[1].data != nullptr ? problem.any_weights() : problem.given_weights;
+  }
+  static memory::desc wanted_weights(const Problem& problem) {
+    return problem.is_inner_product ? problem.inner_product(problem.any_weights()).weights_desc()
+                                    : problem.matmul(problem.any_weights()).weights_desc();
+  }
+
+  // With the weights as they were given where that is fast for these shapes too.
+  template <typename Primitive, typename Create>
+  static std::unique_ptr<Kernel> make_kernel(const NodeFacts& node, const Problem& problem,
+                                             const memory::desc& given, Create&& create) {
+    auto first = guarded([&] { return create(given); });
+    const bool is_good =
+        first.is_ok() && (quality_of(first->impl_info_str()) != Quality::kReference ||
+                          node.inputs[1].data == nullptr);
+    const auto desc = is_good ? *first : create(problem.any_weights());
+    auto kernel = std::make_unique<PrimitiveKernel>();
+    kernel->set_output_shape(node.outputs[0].shape);
+    std::vector<Argument> arguments = problem.post_ops.arguments;
+    arguments.push_back(input_argument(DNNL_ARG_SRC, problem.src, 0));
+    arguments.push_back(output_argument(DNNL_ARG_DST, problem.dst));
+    if (problem.bias) arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
+    arguments.push_back(
+        kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, given, desc.weights_desc()));
+    kernel->add(Primitive(desc), std::move(arguments), desc.scratchpad_desc());
+    return kernel;
+  }
+};
+
+}  // namespace
+
+const Tactic& onednn_matmul() {
+  static const MatMulTactic kTactic;
+  return kTactic;
+}
+
+}  // namespace penstock::ops

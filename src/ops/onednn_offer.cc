@@ -1,0 +1,66 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/onednn_offer.h"
+
+#include "backends/cpu/onednn/onednn.h"
+
+namespace penstock::ops {
+namespace {
+
+using backends::onednn::Quality;
+using ir::Layout;
+
+// Blocks wider or narrower than the registers the kernel uses give half its speed, or less.
+bool fits_blocks(Layout layout, std::string_view implementation) {
+  const bool is_avx512 = implementation.find("avx512") != std::string_view::npos;
+  if (layout == Layout::kBlocked16) return is_avx512;
+  return layout != Layout::kBlocked8 || !is_avx512;
+}
+
+std::string describe(const backends::Form& form) {
+  std::string text(to_string(form.inputs[0]));
+  if (form.outputs[0] != form.inputs[0]) text += " to " + std::string(to_string(form.outputs[0]));
+  return form.config.empty() ? text : text + " (" + form.config + ")";
+}
+
+}  // namespace
+
+backends::NodeFacts in_form(backends::NodeFacts node, const backends::Form& form) {
+  for (size_t i = 0; i < node.inputs.size(); ++i) node.inputs[i].layout = form.inputs[i];
+  for (size_t i = 0; i < node.outputs.size(); ++i) node.outputs[i].layout = form.outputs[i];
+  node.config = form.config;
+  return node;
+}
+
+backends::Form form_with(const backends::NodeFacts& node, Layout input, Layout output) {
+  backends::Form form = backends::Offer::plain(node).forms[0];
+  form.inputs[0] = input;
+  form.outputs[0] = output;
+  return form;
+}
+
+backends::Offer offer_fastest(const backends::NodeFacts& node, std::vector<backends::Form> forms,
+                              const ImplementationOf& implementation_of) {
+  const backends::onednn::ThreadScope scope(node.threads);
+  backends::Offer offer;
+  Quality best = Quality::kReference;
+  for (backends::Form& form : forms) {
+    const Result<std::string> implementation = implementation_of(in_form(node, form));
+    if (!implementation.is_ok()) {
+      offer.refusal += describe(form) + ": " + implementation.status().message() + "; ";
+      continue;
+    }
+    const Quality quality = backends::onednn::quality_of(*implementation);
+    if (quality < best || !fits_blocks(form.inputs[0], *implementation) ||
+        !fits_blocks(form.outputs[0], *implementation)) {
+      offer.refusal += describe(form) + ": has only " + *implementation + "; ";
+      continue;
+    }
+    if (quality > best) offer.forms.clear();
+    best = quality;
+    offer.forms.push_back(std::move(form));
+  }
+  if (!offer.forms.empty()) offer.refusal.clear();
+  return offer;
+}
+
+}  // namespace penstock::ops

@@ -1,0 +1,25 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backends/tactic.h"
+
+namespace penstock::ops {
+
+// A node with its operands in the layouts of a form.
+backends::NodeFacts in_form(backends::NodeFacts node, const backends::Form& form);
+
+// The form that has input 0 and output 0 in these layouts, and all else row-major.
+backends::Form form_with(const backends::NodeFacts& node, ir::Layout input, ir::Layout output);
+
+// Of the candidates, those for which oneDNN has its best kind of implementation: a form for which
+// it has only a plain loop, or a multiplication of copied matrices, is dropped where another has
+// better. `implementation_of` gives the name of what oneDNN would run.
+using ImplementationOf = std::function<Result<std::string>(const backends::NodeFacts& node)>;
+backends::Offer offer_fastest(const backends::NodeFacts& node, std::vector<backends::Form> forms,
+                              const ImplementationOf& implementation_of);
+
+}  // namespace penstock::ops

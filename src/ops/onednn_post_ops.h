@@ -1,0 +1,33 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "backends/cpu/onednn/primitive_kernel.h"
+#include "ops/epilogue.h"
+
+namespace penstock::ops {
+
+// A node's epilogue in oneDNN's terms: the attributes of a primitive, and the arguments for its
+// binary post-operations.
+struct PostOps {
+  dnnl::post_ops ops;
+  std::vector<backends::onednn::Argument> arguments;
+
+  // x -> x + operand, with the operand's memory described in the result's rank.
+  void add_binary(dnnl::algorithm algorithm, size_t input, const dnnl::memory::desc& operand);
+  dnnl::primitive_attr attributes() const;
+};
+
+// How input i lies in memory, with the result's rank, extents of 1 where it repeats.
+using DescribeOperand = std::function<Result<dnnl::memory::desc>(size_t input)>;
+
+// Appends the steps of attribute "epilogue".
+Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& describe_operand,
+                       PostOps& post_ops);
+
+// Extents with ones in front, up to `rank`.
+Shape with_leading_ones(const Shape& shape, size_t rank);
+
+}  // namespace penstock::ops
