@@ -30,6 +30,7 @@ OpList movement_ops() {
       &trilu_op(),
       &reorder_op(),
       &copy_op(),
+      &copy_op(),
   };
 }
 

@@ -1,0 +1,165 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <penstock/context.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "cli/bench.h"
+#include "cli/statistics.h"
+
+namespace penstock::cli {
+namespace {
+
+constexpr double kUnstable = 0.025;  // trtexec warns from the same share on
+
+std::vector<double> compute_times(const BenchResult& result) {
+  std::vector<double> times;
+  for (const RunTrace& run : result.runs) times.push_back(run.end_compute - run.start_compute);
+  return times;
+}
+
+double sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+Status write_json(const nlohmann::json& object, const std::string& path) {
+  std::ofstream file(path);
+  file << object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  file.close();
+  if (file) return Status::ok();
+  return {StatusCode::kIoError, "cannot write '" + path + "': " + std::strerror(errno)};
+}
+
+nlohmann::json elements(const Tensor& tensor) {
+  switch (tensor.dtype()) {
+    case DataType::kFloat32: return tensor.as<float>();
+    case DataType::kFloat64: return tensor.as<double>();
+    case DataType::kInt64: return tensor.as<int64_t>();
+    case DataType::kInt32: return tensor.as<int32_t>();
+    default: return tensor.as<uint8_t>();
+  }
+}
+
+void print_trace(const std::vector<double>& times, int average_runs) {
+  fmt::print("=== Trace details ===\n");
+  fmt::print("Trace averages of {} runs:\n", average_runs);
+  for (size_t begin = 0; begin + average_runs <= times.size(); begin += average_runs) {
+    double mean = 0;
+    for (int i = 0; i < average_runs; ++i) mean += times[begin + i] / average_runs;
+    fmt::print(
+        "Average on {} runs - GPU latency: {:.6g} ms - Host latency: {:.6g} ms (enqueue {:.6g} "
+        "ms)\n",
+        average_runs, mean, mean, mean);
+  }
+}
+
+}  // namespace
+
+void print_summary(const BenchResult& result, const BenchSettings& settings, double load_ms) {
+  const std::vector<double> times = compute_times(result);
+  const Statistics compute = summarize(times, settings.percentiles);
+  const Statistics none = summarize({}, settings.percentiles);
+  print_trace(times, settings.average_runs);
+  fmt::print("\n=== Performance summary ===\n");
+  fmt::print(
+      "Device: cpu, {} stream{} of {} thread{}; inputs and outputs stay in host memory, so both "
+      "transfers are 0\n",
+      settings.streams, settings.streams == 1 ? "" : "s", settings.threads,
+      settings.threads == 1 ? "" : "s");
+  fmt::print("Load: {:.3g} ms\n", load_ms);
+  fmt::print("Throughput: {:.6g} qps\n", static_cast<double>(times.size()) / result.wall_ms * 1000);
+  fmt::print("Latency: {}\n", to_text(compute));
+  fmt::print("Enqueue Time: {}\n", to_text(compute));
+  fmt::print("H2D Latency: {}\n", to_text(none));
+  fmt::print("GPU Compute Time: {}\n", to_text(compute));
+  fmt::print("D2H Latency: {}\n", to_text(none));
+  fmt::print("Total Host Walltime: {:.6g} s\n", result.wall_ms / 1000);
+  fmt::print("Total GPU Compute Time: {:.6g} s\n", sum(times) / 1000);
+  if (compute.coefficient_of_variation > kUnstable) {
+    fmt::print(
+        "warning: compute time is unstable, with a coefficient of variation of {:.3g}%; other work "
+        "may share the processor\n",
+        compute.coefficient_of_variation * 100);
+  }
+  if (settings.streams > 1) {
+    fmt::print(
+        "note: with several streams, judge by Throughput: a run's latency includes its "
+        "neighbours\n");
+  }
+}
+
+void print_profile(const std::vector<LayerTime>& layers) {
+  double total = 0;
+  for (const LayerTime& layer : layers) total += sum(layer.milliseconds);
+  fmt::print("\n=== Profile ({} iterations) ===\n",
+             layers.empty() ? 0 : layers[0].milliseconds.size());
+  fmt::print("{:>10} {:>10} {:>11} {:>8}  {}\n", "Time(ms)", "Avg.(ms)", "Median(ms)", "Time(%)",
+             "Layer");
+  for (const LayerTime& layer : layers) {
+    const Statistics statistics = summarize(layer.milliseconds, {});
+    const double time = sum(layer.milliseconds);
+    fmt::print("{:>10.3f} {:>10.4f} {:>11.4f} {:>8.1f}  {}\n", time, statistics.mean,
+               statistics.median, total == 0 ? 0 : time / total * 100, layer.name);
+  }
+}
+
+Status export_profile(const std::vector<LayerTime>& layers, const std::string& path) {
+  if (path.empty()) return Status::ok();
+  double total = 0;
+  for (const LayerTime& layer : layers) total += sum(layer.milliseconds);
+  nlohmann::json array = nlohmann::json::array();
+  array.push_back({{"count", layers.empty() ? 0 : layers[0].milliseconds.size()}});
+  for (const LayerTime& layer : layers) {
+    const Statistics statistics = summarize(layer.milliseconds, {});
+    const double time = sum(layer.milliseconds);
+    array.push_back({{"name", layer.name},
+                     {"timeMs", time},
+                     {"averageMs", statistics.mean},
+                     {"medianMs", statistics.median},
+                     {"percentage", total == 0 ? 0 : time / total * 100}});
+  }
+  return write_json(array, path);
+}
+
+Status export_times(const BenchResult& result, const std::string& path) {
+  if (path.empty()) return Status::ok();
+  nlohmann::json array = nlohmann::json::array();
+  for (const RunTrace& run : result.runs) {
+    const double compute = run.end_compute - run.start_compute;
+    array.push_back({{"startEnqMs", run.start_enqueue},
+                     {"endEnqMs", run.end_enqueue},
+                     {"startH2dMs", run.start_compute},
+                     {"endH2dMs", run.start_compute},
+                     {"startComputeMs", run.start_compute},
+                     {"endComputeMs", run.end_compute},
+                     {"startD2hMs", run.end_compute},
+                     {"endD2hMs", run.end_compute},
+                     {"h2dMs", 0.0},
+                     {"computeMs", compute},
+                     {"d2hMs", 0.0},
+                     {"latencyMs", compute}});
+  }
+  return write_json(array, path);
+}
+
+Status export_output(const Engine& engine, const std::map<std::string, Tensor>& inputs,
+                     const BenchSettings& settings, const std::string& path) {
+  if (path.empty()) return Status::ok();
+  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context({settings.threads}));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run(inputs));
+  nlohmann::json array = nlohmann::json::array();
+  for (const auto& [name, tensor] : outputs) {
+    std::string dimensions;
+    for (int64_t extent : tensor.shape()) {
+      dimensions += (dimensions.empty() ? "" : "x") + std::to_string(extent);
+    }
+    array.push_back({{"name", name}, {"dimensions", dimensions}, {"values", elements(tensor)}});
+  }
+  return write_json(array, path);
+}
+
+}  // namespace penstock::cli

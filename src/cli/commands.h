@@ -1,0 +1,60 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/builder.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace penstock::cli {
+
+// Each adds its subcommand; the callback stores the process's exit code: 0 done, 1 failed.
+void add_build_command(CLI::App& app, int& exit_code);
+void add_run_command(CLI::App& app, int& exit_code);
+void add_inspect_command(CLI::App& app, int& exit_code);
+void add_bench_command(CLI::App& app, int& exit_code);
+void add_compare_command(CLI::App& app, int& exit_code);
+
+// Options that build, bench and compare share.
+struct BuildFlags {
+  std::string min_shapes;
+  std::string opt_shapes;
+  std::string max_shapes;
+  std::string timing_cache;
+  std::string device = "auto";
+  int threads = 0;
+  int level = 3;
+  double workspace_mib = 0;
+  std::vector<std::string> tactic_sources;
+
+  void add_to(CLI::App& command);
+  Result<BuildOptions> options() const;
+};
+
+// Prints "error: ..." to stderr; the exit code for it.
+int report(const Status& status);
+
+// Builds with a progress display; on an interrupt says what was kept.
+Result<BuildSummary> build_with_progress(const std::string& onnx, const std::string& plan,
+                                         BuildOptions options, bool quiet);
+
+// A plan file made from an ONNX file for the life of this object; or the plan itself.
+class PlanSource {
+ public:
+  static Result<PlanSource> open(const std::string& model, const BuildFlags& flags);
+  PlanSource(PlanSource&&) noexcept;
+  PlanSource& operator=(PlanSource&&) = delete;
+  ~PlanSource();
+  const std::string& path() const { return path_; }
+
+ private:
+  PlanSource(std::string path, bool temporary) : path_(std::move(path)), temporary_(temporary) {}
+  std::string path_;
+  bool temporary_;
+};
+
+// "12.3 MiB"
+std::string bytes_text(uint64_t bytes);
+
+}  // namespace penstock::cli

@@ -1,0 +1,161 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "cli/inspect.h"
+
+#include "import/import.h"
+#include "ops/cpu_tactics.h"
+#include "passes/pipeline.h"
+#include "runtime/engine_state.h"
+
+namespace penstock::cli {
+namespace {
+
+using nlohmann::json;
+using plan::Program;
+using plan::Slot;
+using plan::Step;
+
+json describe(const std::string& name, DataType dtype, const ir::SymbolicShape& shape) {
+  json dims = json::array();
+  for (const ir::Dim& d : shape) {
+    if (d.is_constant()) {
+      dims.push_back(d.constant());
+    } else {
+      dims.push_back(d.to_string());
+    }
+  }
+  return {{"name", name},
+          {"type", std::string(penstock::to_string(dtype))},
+          {"shape", std::move(dims)}};
+}
+
+json describe_slots(const Program& program, const std::vector<int>& slots) {
+  json array = json::array();
+  for (int slot : slots) {
+    if (slot < 0) continue;
+    const Slot& facts = program.slots[slot];
+    json item = describe(facts.name, facts.dtype, facts.shape);
+    item["layout"] = std::string(ir::to_string(facts.layout));
+    if (facts.kind == Slot::Kind::kConstant) item["constant"] = true;
+    if (!facts.format.empty()) item["format"] = facts.format;
+    array.push_back(std::move(item));
+  }
+  return array;
+}
+
+json describe_step(const Program& program, const Step& step) {
+  json item = {{"name", step.name},
+               {"op", step.op},
+               {"tactic", step.tactic},
+               {"inputs", describe_slots(program, step.inputs)},
+               {"outputs", describe_slots(program, step.outputs)},
+               {"onnx_nodes", step.origins}};
+  if (!step.config.empty()) item["config"] = step.config;
+  const std::string attributes = ir::to_string(step.attributes);
+  if (!attributes.empty()) item["attributes"] = attributes;
+  for (int slot : step.outputs) {
+    if (slot < 0) continue;
+    item["precision"] = std::string(penstock::to_string(program.slots[slot].dtype));
+    item["layout"] = std::string(ir::to_string(program.slots[slot].layout));
+    break;
+  }
+  return item;
+}
+
+// Values of the input symbols at the profile's opt shapes.
+std::vector<int64_t> opt_symbols(const runtime::EngineState& engine) {
+  std::vector<int64_t> symbols(engine.dims().symbol_count(), plan::DimTable::kUnknown);
+  for (int slot : engine.main().inputs) {
+    const auto range = engine.program().profile.inputs.find(engine.program().slots[slot].name);
+    if (range == engine.program().profile.inputs.end()) continue;
+    const std::vector<int>& dims = engine.slot_dims()[slot];
+    for (size_t i = 0; i < dims.size(); ++i) {
+      const int symbol = engine.dims().bare_symbol(dims[i]);
+      if (symbol >= 0) symbols[symbol] = range->second.opt[i];
+    }
+  }
+  return symbols;
+}
+
+json describe_profile(const OptimizationProfile& profile) {
+  json object = json::object();
+  for (const auto& [name, range] : profile.inputs) {
+    object[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
+  }
+  return object;
+}
+
+// Times and candidates of the build report joined to the layers they belong to.
+void join_report(json& layers, std::string_view text) {
+  const json report = json::parse(text, nullptr, false);
+  if (report.is_discarded() || !report.contains("layers")) return;
+  for (size_t i = 0; i < layers.size() && i < report["layers"].size(); ++i) {
+    layers[i]["us"] = report["layers"][i].value("us", 0.0);
+    layers[i]["candidates"] = report["layers"][i].value("candidates", json::array());
+  }
+}
+
+}  // namespace
+
+Result<json> inspect_plan(const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, plan::PlanFile::open(path));
+  const std::string report(file.report());
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
+                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
+  const Program& program = engine->program();
+  PENSTOCK_ASSIGN_OR_RETURN(const auto binding,
+                            engine->bind(opt_symbols(*engine), program.threads));
+  json layers = json::array();
+  for (const Step& step : engine->main().steps) layers.push_back(describe_step(program, step));
+  join_report(layers, report);
+  size_t body_steps = 0;
+  for (size_t b = 1; b < program.bodies.size(); ++b) body_steps += program.bodies[b].steps.size();
+  const json parsed = json::parse(report, nullptr, false);
+  return json{{"file", path},
+              {"kind", "plan"},
+              {"model", program.model_name},
+              {"device", program.fingerprint},
+              {"instruction_set", program.instruction_set},
+              {"threads", program.threads},
+              {"file_bytes", engine->file().file_bytes()},
+              {"weight_bytes", engine->file().constants_bytes()},
+              {"inputs", describe_slots(program, engine->main().inputs)},
+              {"outputs", describe_slots(program, engine->main().outputs)},
+              {"profile", describe_profile(program.profile)},
+              {"memory",
+               {{"peak_bytes", binding->arena_bytes},
+                {"all_activations_bytes", binding->activation_bytes}}},
+              {"onnx_node_count", parsed.is_discarded() ? 0 : parsed.value("onnx_nodes", 0)},
+              {"kernel_count", layers.size() + body_steps},
+              {"layers", std::move(layers)}};
+}
+
+Result<json> inspect_onnx(const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, importer::import_onnx(path));
+  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(graph, {}));
+  const auto describe_values = [](const std::vector<ir::Value*>& values) {
+    json array = json::array();
+    for (const ir::Value* value : values) {
+      if (value != nullptr) array.push_back(describe(value->name, value->dtype, value->shape));
+    }
+    return array;
+  };
+  json layers = json::array();
+  for (const ir::Node& node : graph.main.nodes) {
+    layers.push_back({{"name", node.name},
+                      {"op", node.op},
+                      {"attributes", ir::to_string(node.attributes)},
+                      {"inputs", describe_values(node.inputs)},
+                      {"outputs", describe_values(node.outputs)},
+                      {"onnx_nodes", node.origins}});
+  }
+  return json{{"file", path},
+              {"kind", "model"},
+              {"model", graph.name},
+              {"inputs", describe_values(graph.main.inputs)},
+              {"outputs", describe_values(graph.main.outputs)},
+              {"onnx_node_count", graph.onnx_node_count},
+              {"kernel_count", layers.size()},
+              {"layers", std::move(layers)}};
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,47 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/inspect.h"
+
+namespace penstock::cli {
+namespace {
+
+struct InspectArguments {
+  std::string model;
+  bool json = false;
+  bool candidates = false;
+};
+
+Status run_inspect(const InspectArguments& arguments) {
+  const bool is_onnx = std::filesystem::path(arguments.model).extension() == ".onnx";
+  PENSTOCK_ASSIGN_OR_RETURN(const nlohmann::json facts, is_onnx ? inspect_onnx(arguments.model)
+                                                                : inspect_plan(arguments.model));
+  if (arguments.json) {
+    fmt::print("{}\n", facts.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    print_facts(facts, arguments.candidates);
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command = app.add_subcommand(
+      "inspect",
+      "Tell what a model or plan holds: inputs, outputs, memory, layers and their tactics");
+  command->add_option("model", arguments->model, "MODEL.onnx or MODEL.plan")->required();
+  command->add_flag("--json", arguments->json, "JSON, with everything");
+  command->add_flag("-c,--candidates", arguments->candidates,
+                    "For each layer also the tactics that lost, with their times or reasons");
+  command->callback([arguments, &exit_code] {
+    const Status status = run_inspect(*arguments);
+    exit_code = status.is_ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace penstock::cli

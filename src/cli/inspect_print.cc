@@ -1,0 +1,98 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/inspect.h"
+
+namespace penstock::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string shape_of(const json& tensor) {
+  std::string text;
+  for (const json& extent : tensor["shape"]) {
+    text += (text.empty() ? "" : ", ") +
+            (extent.is_string() ? extent.get<std::string>() : extent.dump());
+  }
+  return "[" + text + "]";
+}
+
+void print_tensors(const std::string& title, const json& tensors) {
+  for (const json& tensor : tensors) {
+    fmt::print("{:<9}{} {}{}\n", title, tensor["name"].get<std::string>(),
+               tensor["type"].get<std::string>(), shape_of(tensor));
+  }
+}
+
+std::string extents(const json& shape) {
+  std::string text;
+  for (const json& extent : shape) {
+    text += (text.empty() ? "" : "x") + (extent.get<int64_t>() < 0 ? "*" : extent.dump());
+  }
+  return text;
+}
+
+void print_candidate(const json& candidate) {
+  const std::string layout = candidate.contains("outputs") && !candidate["outputs"].empty()
+                                 ? candidate["outputs"][0].get<std::string>()
+                                 : "";
+  const std::string verdict = candidate.contains("us")
+                                  ? fmt::format("{:.1f} us", candidate["us"].get<double>())
+                                  : candidate.value("reason", "not measured");
+  fmt::print("        {} {:<24} {:<14} {}\n", candidate.contains("chosen") ? "*" : "-",
+             candidate["tactic"].get<std::string>(), layout, verdict);
+}
+
+void print_layer(size_t index, const json& layer, bool candidates) {
+  const auto& nodes = layer["onnx_nodes"];
+  std::string origins;
+  for (size_t i = 0; i < nodes.size() && i < 3; ++i) {
+    origins += (i == 0 ? "" : ", ") + nodes[i].get<std::string>();
+  }
+  if (nodes.size() > 3) origins += fmt::format(", +{}", nodes.size() - 3);
+  const std::string shape = layer["outputs"].empty() ? "" : shape_of(layer["outputs"][0]);
+  if (layer.contains("tactic")) {
+    fmt::print("{:>4}  {:<20} {:<24} {:<13} {:<9} {:>9.1f} us  {:<24} {}\n", index,
+               layer["op"].get<std::string>(), layer["tactic"].get<std::string>(),
+               layer.value("layout", ""), layer.value("precision", ""), layer.value("us", 0.0),
+               shape, origins);
+  } else {
+    fmt::print("{:>4}  {:<20} {:<24} {}\n", index, layer["op"].get<std::string>(), shape, origins);
+  }
+  if (!candidates || !layer.contains("candidates")) return;
+  for (const json& candidate : layer["candidates"]) print_candidate(candidate);
+}
+
+}  // namespace
+
+void print_facts(const json& facts, bool candidates) {
+  fmt::print("{}: {} '{}'\n", facts["file"].get<std::string>(), facts["kind"].get<std::string>(),
+             facts["model"].get<std::string>());
+  if (facts.contains("device")) {
+    fmt::print("device   {} (needs {}), tuned for {} threads\n", facts["device"].get<std::string>(),
+               facts["instruction_set"].get<std::string>(), facts["threads"].get<int>());
+    fmt::print("file     {}, weights {}\n", bytes_text(facts["file_bytes"].get<uint64_t>()),
+               bytes_text(facts["weight_bytes"].get<uint64_t>()));
+  }
+  print_tensors("input", facts["inputs"]);
+  print_tensors("output", facts["outputs"]);
+  if (facts.contains("profile")) {
+    for (const auto& [name, range] : facts["profile"].items()) {
+      fmt::print("profile  {}: min {}, opt {}, max {}\n", name, extents(range["min"]),
+                 extents(range["opt"]), extents(range["max"]));
+    }
+    const json& memory = facts["memory"];
+    fmt::print("memory   {} at the opt shapes; all activations together {}\n",
+               bytes_text(memory["peak_bytes"].get<uint64_t>()),
+               bytes_text(memory["all_activations_bytes"].get<uint64_t>()));
+  }
+  const int nodes = facts["onnx_node_count"].get<int>();
+  const int kernels = facts["kernel_count"].get<int>();
+  fmt::print("layers   {} kernels from {} ONNX nodes ({:.0f} % fewer)\n", kernels, nodes,
+             nodes == 0 ? 0.0 : 100.0 * (nodes - kernels) / nodes);
+  for (size_t i = 0; i < facts["layers"].size(); ++i)
+    print_layer(i, facts["layers"][i], candidates);
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,149 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "cli/npy.h"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+namespace penstock::cli {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+
+struct Descriptor {
+  std::string_view text;
+  DataType dtype;
+};
+
+constexpr std::array kDescriptors = {
+    Descriptor{"<f4", DataType::kFloat32}, Descriptor{"<f8", DataType::kFloat64},
+    Descriptor{"<f2", DataType::kFloat16}, Descriptor{"|i1", DataType::kInt8},
+    Descriptor{"<i2", DataType::kInt16},   Descriptor{"<i4", DataType::kInt32},
+    Descriptor{"<i8", DataType::kInt64},   Descriptor{"|u1", DataType::kUInt8},
+    Descriptor{"<u2", DataType::kUInt16},  Descriptor{"<u4", DataType::kUInt32},
+    Descriptor{"<u8", DataType::kUInt64},  Descriptor{"|b1", DataType::kBool},
+};
+
+Status broken(const std::filesystem::path& path, const std::string& why) {
+  return {StatusCode::kInvalidArgument, "'" + path.string() + "' " + why};
+}
+
+// The text after 'key': in the header's dictionary.
+std::string_view field(std::string_view header, std::string_view key) {
+  const std::string quoted = "'" + std::string(key) + "':";
+  const size_t at = header.find(quoted);
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = header.substr(at + quoted.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  return rest;
+}
+
+bool parse_shape(std::string_view text, Shape& shape) {
+  if (text.empty() || text.front() != '(') return false;
+  text.remove_prefix(1);
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(" ,"), text.size()));
+    if (text.empty()) return false;
+    if (text.front() == ')') return true;
+    int64_t extent = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
+    if (error != std::errc() || extent < 0) return false;
+    shape.push_back(extent);
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+  }
+}
+
+Result<std::string> read_header(std::ifstream& file, const std::filesystem::path& path) {
+  std::array<char, 8> start;
+  if (!file.read(start.data(), start.size()) ||
+      std::string_view(start.data(), kMagic.size()) != kMagic) {
+    return broken(path, "is not a .npy file");
+  }
+  uint32_t length = 0;
+  if (!file.read(reinterpret_cast<char*>(&length), start[6] == 1 ? 2 : 4) || length > (1U << 20)) {
+    return broken(path, "has a broken .npy header");
+  }
+  std::string header(length, '\0');
+  if (!file.read(header.data(), length)) return broken(path, "ends inside its header");
+  return header;
+}
+
+}  // namespace
+
+Result<Tensor> read_npy(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return Status(StatusCode::kNotFound,
+                  "cannot read '" + path.string() + "': " + std::strerror(errno));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string header, read_header(file, path));
+  const std::string_view descriptor = field(header, "descr");
+  DataType dtype = DataType::kUndefined;
+  for (const Descriptor& known : kDescriptors) {
+    if (descriptor.substr(1, known.text.size()) == known.text) dtype = known.dtype;
+  }
+  if (dtype == DataType::kUndefined) {
+    return broken(path, "holds elements of type " + std::string(descriptor.substr(0, 8)) +
+                            ", which is not read here");
+  }
+  if (field(header, "fortran_order").substr(0, 5) != "False") {
+    return broken(path, "is in Fortran order; save numpy.ascontiguousarray(x)");
+  }
+  Shape shape;
+  if (!parse_shape(field(header, "shape"), shape)) return broken(path, "has a broken shape");
+  const auto at = file.tellg();
+  file.seekg(0, std::ios::end);
+  const auto held = static_cast<uint64_t>(file.tellg() - at);
+  file.seekg(at);
+  uint64_t bytes = size_of(dtype);
+  for (int64_t extent : shape) {
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes)) {
+      return broken(path, "has an impossible shape " + to_string(shape));
+    }
+  }
+  if (held != bytes) {
+    return broken(path, "is truncated or too long: shape " + to_string(shape) + " needs " +
+                            std::to_string(bytes) + " bytes, it holds " + std::to_string(held));
+  }
+  Tensor tensor(dtype, shape);
+  file.read(static_cast<char*>(tensor.data()), static_cast<std::streamsize>(bytes));
+  return tensor;
+}
+
+Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape& shape,
+                 const void* data) {
+  std::string_view descriptor;
+  for (const Descriptor& known : kDescriptors) {
+    if (known.dtype == dtype) descriptor = known.text;
+  }
+  if (descriptor.empty()) {
+    return {StatusCode::kUnsupported,
+            ".npy has no type for " + std::string(penstock::to_string(dtype)) + " elements"};
+  }
+  std::string header =
+      "{'descr': '" + std::string(descriptor) + "', 'fortran_order': False, 'shape': (";
+  for (int64_t extent : shape) header += std::to_string(extent) + ",";
+  header += "), }";
+  // Data starts at a multiple of 64, as numpy writes it.
+  while ((kMagic.size() + 4 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::ofstream file(path, std::ios::binary);
+  const auto length = static_cast<uint16_t>(header.size());
+  file.write(kMagic.data(), static_cast<std::streamsize>(kMagic.size()));
+  file.write("\x01\x00", 2);
+  file.write(reinterpret_cast<const char*>(&length), 2);
+  file << header;
+  const size_t bytes = static_cast<size_t>(element_count(shape)) * size_of(dtype);
+  file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  file.close();
+  if (file) return Status::ok();
+  const std::string why = std::strerror(errno);
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+  return {StatusCode::kIoError, "cannot write '" + path.string() + "': " + why};
+}
+
+}  // namespace penstock::cli

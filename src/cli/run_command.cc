@@ -1,0 +1,83 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <penstock/context.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/inputs.h"
+#include "cli/npy.h"
+#include "cli/shapes.h"
+
+namespace penstock::cli {
+namespace {
+
+struct RunArguments {
+  std::string plan;
+  std::vector<std::string> inputs;
+  std::string shapes;
+  std::string output_dir;
+  int threads = 0;
+  uint64_t seed = 0;
+};
+
+// Output names may hold what file names must not.
+std::string file_name(const std::string& output) {
+  std::string name = output;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name + ".npy";
+}
+
+Status run_plan(const RunArguments& arguments) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
+                            make_inputs(engine, arguments.inputs, shapes, arguments.seed));
+  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context({arguments.threads}));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run(inputs));
+  if (!arguments.output_dir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(arguments.output_dir, error);
+    if (error) {
+      return {StatusCode::kIoError,
+              "cannot make folder '" + arguments.output_dir + "': " + error.message()};
+    }
+  }
+  for (const auto& [name, tensor] : outputs) {
+    std::string written;
+    if (!arguments.output_dir.empty()) {
+      const std::filesystem::path path =
+          std::filesystem::path(arguments.output_dir) / file_name(name);
+      PENSTOCK_RETURN_IF_ERROR(write_npy(path, tensor.dtype(), tensor.shape(), tensor.data()));
+      written = " -> " + path.string();
+    }
+    fmt::print("{}: {}{}{}\n", name, penstock::to_string(tensor.dtype()),
+               penstock::to_string(tensor.shape()), written);
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand("run", "Run a plan once on given or random inputs");
+  command->add_option("plan", arguments->plan, "MODEL.plan")->required();
+  command->add_option("--input,-i", arguments->inputs,
+                      "NAME=FILE.npy or NAME=random; inputs not named are random");
+  command->add_option("--shapes", arguments->shapes,
+                      "Shapes of random inputs: NAME:1x3x224x224[,...]");
+  command->add_option("--output-dir,-o", arguments->output_dir,
+                      "Folder for the outputs as .npy files");
+  command
+      ->add_option("--threads", arguments->threads, "Threads; 0: as many as the plan was tuned for")
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--seed", arguments->seed, "Seed of random inputs");
+  command->callback([arguments, &exit_code] {
+    const Status status = run_plan(*arguments);
+    exit_code = status.is_ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace penstock::cli

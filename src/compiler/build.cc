@@ -1,0 +1,170 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <penstock/builder.h>
+#include <penstock/engine.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "backends/cpu/cpu_backend.h"
+#include "base/names.h"
+#include "compiler/lower.h"
+#include "compiler/profile.h"
+#include "compiler/report.h"
+#include "import/import.h"
+#include "ops/cpu_tactics.h"
+#include "passes/pipeline.h"
+#include "tune/layout_choice.h"
+
+namespace penstock {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void tell(const BuildOptions& options, std::string_view what, double fraction) {
+  if (options.progress) options.progress(what, fraction);
+}
+
+Status check_sources(const std::vector<std::string>& names, const backends::Backend& backend) {
+  std::vector<std::string> known;
+  for (const backends::TacticSource* source : backend.tactic_sources()) {
+    known.emplace_back(source->name());
+  }
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return {StatusCode::kInvalidArgument,
+              "no tactic source is named '" + name + "'; " + suggest(name, known)};
+    }
+  }
+  return Status::ok();
+}
+
+Status check_options(const BuildOptions& options) {
+  if (options.device != "cpu" && options.device != "auto") {
+    return {StatusCode::kUnsupported,
+            "no device '" + options.device + "' here; known are: cpu, auto"};
+  }
+  if (options.optimization_level < 0 || options.optimization_level > 5) {
+    return {StatusCode::kInvalidArgument,
+            "optimization level " + std::to_string(options.optimization_level) + "; give 0 to 5"};
+  }
+  if (options.threads < 0 || options.threads > 1024) {
+    return {StatusCode::kInvalidArgument,
+            std::to_string(options.threads) + " threads; give 0 (all processors) to 1024"};
+  }
+  return check_sources(options.tactic_sources, *ops::cpu_backend());
+}
+
+// Found before minutes of tuning are spent: that the plan could not be written in the end.
+Status check_writable(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    return {StatusCode::kIoError,
+            "cannot write '" + path.string() + "': there is no folder '" + folder.string() + "'"};
+  }
+  if (std::filesystem::is_directory(path, error)) {
+    return {StatusCode::kIoError, "cannot write '" + path.string() + "': it is a folder"};
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    return {StatusCode::kIoError, "cannot write '" + path.string() +
+                                      "': no permission to write in '" + folder.string() + "'"};
+  }
+  return Status::ok();
+}
+
+Status dump(const ir::Graph& graph, const std::filesystem::path& path) {
+  if (path.empty()) return Status::ok();
+  std::ofstream file(path);
+  file << ir::to_text(graph);
+  file.close();
+  if (file) return Status::ok();
+  return {StatusCode::kIoError, "cannot write '" + path.string() + "'"};
+}
+
+struct Tuned {
+  compiler::Lowered lowered;
+  tune::TuneCounts counts;
+};
+
+Result<Tuned> tune_and_lower(ir::Graph& graph, const OptimizationProfile& profile, int threads,
+                             const BuildOptions& options, backends::Backend& backend) {
+  PENSTOCK_ASSIGN_OR_RETURN(tune::SymbolValues symbols, compiler::opt_symbols(graph, profile));
+  PENSTOCK_ASSIGN_OR_RETURN(tune::TimingCache cache, tune::TimingCache::load(options.timing_cache));
+  tune::TuneOptions tuning;
+  tuning.threads = threads;
+  tuning.level = options.optimization_level;
+  tuning.workspace_bytes = options.workspace_bytes;
+  tuning.sources = options.tactic_sources;
+  tuning.symbols = symbols;
+  tuning.progress = [&](double fraction) { tell(options, "tune", 0.1 + 0.8 * fraction); };
+  tuning.cancelled = options.cancelled;
+  tune::Tuner tuner(backend, cache, tuning);
+  const Status tuning_status = tuner.add(graph.main, false);
+  // What was measured is kept, whatever became of the build.
+  PENSTOCK_RETURN_IF_ERROR(cache.save());
+  PENSTOCK_RETURN_IF_ERROR(tuning_status);
+  tune::LayoutChoice layouts(tuner, graph.main);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<size_t> choice, layouts.solve());
+  PENSTOCK_ASSIGN_OR_RETURN(compiler::Lowered lowered,
+                            compiler::lower(graph, tuner, choice, symbols, threads));
+  PENSTOCK_RETURN_IF_ERROR(cache.save());
+  Tuned tuned{std::move(lowered), tuner.counts()};
+  // The report refers to the tuner's candidates: make it while they live.
+  tell(options, "write", 0.95);
+  tuned.lowered.program.backend = backend.name();
+  tuned.lowered.program.instruction_set = backend.instruction_set();
+  tuned.lowered.program.fingerprint = backend.fingerprint();
+  tuned.lowered.program.profile = profile;
+  tuned.lowered.report = compiler::make_report(graph, tuned.lowered);
+  return tuned;
+}
+
+}  // namespace
+
+Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
+                                const std::filesystem::path& plan_path,
+                                const BuildOptions& options) {
+  const Clock::time_point begin = Clock::now();
+  PENSTOCK_RETURN_IF_ERROR(check_options(options));
+  if (options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(check_writable(plan_path));
+  tell(options, "import", 0);
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, importer::import_onnx(onnx_path));
+  if (graph.name.empty()) graph.name = onnx_path.stem().string();
+  PENSTOCK_ASSIGN_OR_RETURN(const OptimizationProfile profile,
+                            compiler::complete_profile(graph, options.profile));
+  BuildSummary summary;
+  summary.onnx_nodes = graph.onnx_node_count;
+  if (options.stop_after == "import") {
+    PENSTOCK_RETURN_IF_ERROR(dump(graph, options.dump));
+    return summary;
+  }
+  tell(options, "optimise", 0.03);
+  passes::PipelineOptions pipeline;
+  pipeline.stop_after = options.stop_after;
+  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(graph, pipeline));
+  summary.kernels = static_cast<int>(graph.main.nodes.size());
+  if (!options.stop_after.empty()) {
+    PENSTOCK_RETURN_IF_ERROR(dump(graph, options.dump));
+    return summary;
+  }
+  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
+  const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
+  PENSTOCK_ASSIGN_OR_RETURN(Tuned tuned,
+                            tune_and_lower(graph, profile, threads, options, *backend));
+  PENSTOCK_RETURN_IF_ERROR(plan::write_plan(plan_path, tuned.lowered.program, tuned.lowered.report,
+                                            tuned.lowered.constants));
+  // What was written must load: a plan that cannot is a defect found here, not in production.
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path));
+  summary.kernels = static_cast<int>(engine.step_count());
+  summary.plan_bytes = engine.plan_bytes();
+  summary.weight_bytes = engine.weight_bytes();
+  summary.tactics_measured = tuned.counts.measured;
+  summary.tactics_cached = tuned.counts.cached;
+  summary.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  tell(options, "done", 1);
+  return summary;
+}
+
+}  // namespace penstock
