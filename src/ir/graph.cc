@@ -89,6 +89,44 @@ void Graph::swap_names(Value* a, Value* b) {
   by_name_[b->name] = b;
 }
 
+namespace {
+
+void substitute(std::vector<Dim>& dims, std::string_view symbol, const Dim& value) {
+  for (Dim& dim : dims) {
+    if (!mentions(dim, symbol)) continue;
+    dim = dim.substitute(
+        [&](std::string_view name) { return name == symbol ? value : Dim::symbol(name); });
+  }
+}
+
+}  // namespace
+
+bool mentions(const Dim& dim, std::string_view symbol) {
+  if (dim.is_constant()) return false;
+  std::vector<std::string> names;
+  dim.collect_symbols(names);
+  return std::find(names.begin(), names.end(), symbol) != names.end();
+}
+
+void Graph::substitute_symbol(std::string_view symbol, const Dim& value) {
+  for (const auto& owned : values_) {
+    substitute(owned->shape, symbol, value);
+    if (owned->contents) substitute(*owned->contents, symbol, value);
+  }
+  for_each_region(main, [&](Region& region) {
+    for (Node& node : region.nodes) {
+      const Attributes before = node.attributes;
+      for (const auto& [name, attribute] : before.all()) {
+        const auto* dims = std::get_if<SymbolicShape>(&attribute);
+        if (dims == nullptr) continue;
+        SymbolicShape changed = *dims;
+        substitute(changed, symbol, value);
+        node.attributes.set(name, std::move(changed));
+      }
+    }
+  });
+}
+
 Dim Graph::fresh_symbol() { return Dim::symbol("u" + std::to_string(next_symbol_++)); }
 
 Value* Graph::find_value(std::string_view name) const {

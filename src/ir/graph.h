@@ -88,6 +88,8 @@ class Graph {
   // For a value that takes the place of an output, whose name is the caller's.
   void swap_names(Value* a, Value* b);
 
+  // Replaces a symbol by what it turned out to be, in all shapes, contents and attributes.
+  void substitute_symbol(std::string_view symbol, const Dim& value);
   // A symbol no other value has: "u0", "u1", ... for extents that depend on data.
   Dim fresh_symbol();
 
@@ -105,6 +107,7 @@ class Graph {
 
 // True for names made by Graph::fresh_symbol: their values come out of a run, not with the inputs.
 bool is_data_dependent_symbol(std::string_view name);
+bool mentions(const Dim& dim, std::string_view symbol);
 bool is_data_dependent(const Dim& dim);
 bool is_data_dependent(const SymbolicShape& shape);
 

@@ -1,12 +1,45 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/op_definition.h"
 
+#include <algorithm>
+
 namespace penstock::ops {
 namespace {
 
 ValueFacts facts_of(const ir::Value* value) {
   if (value == nullptr) return {};
   return {value->dtype, value->shape, value->contents, value->constant.get()};
+}
+
+bool reads(const ir::Node& node, std::string_view symbol) {
+  const auto holds = [&](const std::vector<ir::Dim>& dims) {
+    return std::any_of(dims.begin(), dims.end(),
+                       [&](const ir::Dim& d) { return ir::mentions(d, symbol); });
+  };
+  for (const ir::Value* input : node.inputs) {
+    if (input != nullptr && (holds(input->shape) || (input->contents && holds(*input->contents)))) {
+      return true;
+    }
+  }
+  return std::any_of(node.attributes.all().begin(), node.attributes.all().end(),
+                     [&](const auto& attribute) {
+                       const auto* dims = std::get_if<ir::SymbolicShape>(&attribute.second);
+                       return dims != nullptr && holds(*dims);
+                     });
+}
+
+// An extent that only the run told, and that this node introduced, may become known when its inputs
+// do (a Pad whose sizes were folded): then every other mention of its symbol must change with it.
+void learn(ir::Graph& graph, const ir::Node& node, const ir::Value& value,
+           const ir::SymbolicShape& shape) {
+  if (value.shape.size() != shape.size()) return;
+  const ir::SymbolicShape before = value.shape;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const std::string symbol(before[i].symbol_name());
+    if (!ir::is_data_dependent_symbol(symbol) || shape[i] == before[i]) continue;
+    if (ir::is_data_dependent_symbol(shape[i].symbol_name()) || reads(node, symbol)) continue;
+    graph.substitute_symbol(symbol, shape[i]);
+  }
 }
 
 // A data-dependent extent keeps the symbol it got the first time, so that inferring one node again
@@ -93,7 +126,9 @@ Status infer_node(ir::Graph& graph, ir::Node& node) {
   PENSTOCK_RETURN_IF_ERROR(
       definition->infer(context).with_context("node '" + node.name + "' (" + node.op + ")"));
   for (size_t i = 0; i < node.outputs.size(); ++i) {
-    if (node.outputs[i] != nullptr) store(context.outputs()[i], *node.outputs[i]);
+    if (node.outputs[i] == nullptr) continue;
+    learn(graph, node, *node.outputs[i], context.outputs()[i].shape);
+    store(context.outputs()[i], *node.outputs[i]);
   }
   return Status::ok();
 }
