@@ -28,8 +28,15 @@ std::string format_of_w() { return std::string("lstm_w.") + gemm().packed_layout
 std::string format_of_r() { return std::string("lstm_r.") + gemm().packed_layout; }
 
 Result<RecurrentShape> shape_of(const NodeFacts& node) {
-  return recurrent_shape(node.attributes, node.inputs[0].shape, node.inputs[kW].shape,
-                         node.inputs[kR].shape, kGates);
+  PENSTOCK_ASSIGN_OR_RETURN(const RecurrentShape shape,
+                            recurrent_shape(node.attributes, node.inputs[0].shape,
+                                            node.inputs[kW].shape, node.inputs[kR].shape, kGates));
+  std::vector<const Shape*> shapes(node.inputs.size(), nullptr);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (node.has_input(i)) shapes[i] = &node.inputs[i].shape;
+  }
+  PENSTOCK_RETURN_IF_ERROR(check_optional_inputs(shapes, shape, kGates));
+  return shape;
 }
 
 size_t floats_of_w(const RecurrentShape& shape) {
