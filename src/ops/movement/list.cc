@@ -30,7 +30,6 @@ OpList movement_ops() {
       &trilu_op(),
       &reorder_op(),
       &copy_op(),
-      &copy_op(),
   };
 }
 

@@ -30,7 +30,6 @@ const OpDefinition& reverse_sequence_op();
 const OpDefinition& trilu_op();
 const OpDefinition& reorder_op();
 const OpDefinition& copy_op();
-const OpDefinition& copy_op();
 
 // Output 0 in that shape, with input 0's bytes.
 Status copy_as(backends::KernelRun& run, const Shape& shape);

@@ -56,6 +56,14 @@ struct Channels {
   }
 };
 
+// Shapes that inference could not compare are compared here.
+Status check_size(const NodeFacts& node, const std::vector<double>& vector, int64_t wanted) {
+  if (static_cast<int64_t>(vector.size()) == wanted) return Status::ok();
+  return {StatusCode::kInvalidArgument, node.op + ": a scale, bias, mean or variance has " +
+                                            std::to_string(vector.size()) +
+                                            " elements, must have " + std::to_string(wanted)};
+}
+
 Status reference_batch_norm(const NodeFacts& node, KernelRun& run) {
   const TensorView& x = run.input(0);
   std::vector<double> values = read_reals(x);
@@ -66,6 +74,9 @@ Status reference_batch_norm(const NodeFacts& node, KernelRun& run) {
   PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, *x.shape));
   const double epsilon = node.attributes.get_float("epsilon", 1e-5f);
   const Channels at(*x.shape);
+  for (const std::vector<double>* vector : {&scale, &bias, &mean, &variance}) {
+    PENSTOCK_RETURN_IF_ERROR(check_size(node, *vector, at.channels));
+  }
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t c = (i / at.spatial) % at.channels;
     values[i] = (values[i] - mean[c]) / std::sqrt(variance[c] + epsilon) * scale[c] + bias[c];
@@ -84,6 +95,11 @@ Status reference_group_norm(const NodeFacts& node, KernelRun& run) {
   const int64_t groups =
       node.op == "GroupNormalization" ? node.attributes.get_int("num_groups", 1) : at.channels;
   if (values.empty()) return Status::ok();
+  if (groups < 1 || at.channels % groups != 0) {
+    return {StatusCode::kInvalidArgument, node.op + ": " + std::to_string(groups) +
+                                              " groups do not divide " +
+                                              std::to_string(at.channels) + " channels"};
+  }
   const int64_t per_group = at.channels / groups;
   const int64_t size = per_group * at.spatial;
   const double epsilon = node.attributes.get_float("epsilon", 1e-5f);
@@ -91,6 +107,8 @@ Status reference_group_norm(const NodeFacts& node, KernelRun& run) {
     normalize_row(&values[first], size, epsilon);
   }
   const bool group_scales = static_cast<int64_t>(scale.size()) == groups;
+  PENSTOCK_RETURN_IF_ERROR(check_size(node, scale, group_scales ? groups : at.channels));
+  PENSTOCK_RETURN_IF_ERROR(check_size(node, bias, group_scales ? groups : at.channels));
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t channel = (i / at.spatial) % at.channels;
     const size_t c = group_scales ? channel / per_group : channel;

@@ -46,6 +46,13 @@ Status infer_layer_norm(InferContext& context) {
   return infer_same_floating(context);
 }
 
+Status check_broadcast(const TensorView& from, const Shape& to) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Shape broadcast, broadcast_shapes(*from.shape, to));
+  if (broadcast == to) return Status::ok();
+  return {StatusCode::kInvalidArgument, "a scale or bias of shape " + to_string(*from.shape) +
+                                            " does not broadcast to " + to_string(to)};
+}
+
 // y = y * scale + bias, both broadcast to the shape of y.
 void scale_and_shift(std::vector<double>& values, const Shape& shape, const TensorView& scale,
                      const TensorView* bias) {
@@ -93,6 +100,8 @@ Status reference_layer_norm(const NodeFacts& node, KernelRun& run) {
     normalize_row(&values[i * size], size, epsilon, !is_rms);
   }
   const bool has_bias = !is_rms && run.has_input(2);
+  PENSTOCK_RETURN_IF_ERROR(check_broadcast(run.input(1), shape));
+  if (has_bias) PENSTOCK_RETURN_IF_ERROR(check_broadcast(run.input(2), shape));
   scale_and_shift(values, shape, run.input(1), has_bias ? &run.input(2) : nullptr);
   return write_reals(values, y);
 }

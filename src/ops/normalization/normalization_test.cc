@@ -97,6 +97,17 @@ TEST(ChannelNorms, Batch) {
       StatusCode::kUnsupported);
 }
 
+TEST(ChannelNorms, RefuseVectorsThatDoNotFit) {
+  const HostTensor x = floats({1, 2, 1}, {1, 2});
+  const HostTensor three = floats({3}, {1, 1, 1});
+  const auto refused = [](const OpCase& c) {
+    return reference_status(c).code() == StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused({"BatchNormalization", {}, {x, three, three, three, three}}));
+  EXPECT_TRUE(refused({"InstanceNormalization", {}, {x, three, three}}));
+  EXPECT_TRUE(refused({"LayerNormalization", {}, {floats({1, 2}, {1, 2}), three}}));
+}
+
 TEST(ChannelNorms, InstanceAndGroup) {
   const HostTensor x = floats({1, 2, 2}, {1, 2, 3, 5});
   const OpCase instance{

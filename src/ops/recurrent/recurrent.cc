@@ -59,6 +59,22 @@ Result<RecurrentShape> recurrent_shape(const ir::Attributes& attributes, const S
   return shape;
 }
 
+Status check_optional_inputs(const std::vector<const Shape*>& inputs, const RecurrentShape& shape,
+                             int64_t gates) {
+  const int64_t states = shape.directions * shape.batch * shape.hidden;
+  const int64_t wanted[] = {shape.directions * 2 * gates * shape.hidden, shape.batch, states,
+                            states, shape.directions * 3 * shape.hidden};
+  constexpr size_t kFirst = 3;
+  for (size_t i = kFirst; i < inputs.size() && i < kFirst + std::size(wanted); ++i) {
+    if (inputs[i] != nullptr && element_count(*inputs[i]) != wanted[i - kFirst]) {
+      return {StatusCode::kInvalidArgument, "input " + std::to_string(i) + " has shape " +
+                                                to_string(*inputs[i]) + ", must have " +
+                                                std::to_string(wanted[i - kFirst]) + " elements"};
+    }
+  }
+  return Status::ok();
+}
+
 bool runs_backwards(const ir::Attributes& attributes, int64_t direction) {
   return direction == 1 || attributes.get_string("direction", "forward") == "reverse";
 }
@@ -166,6 +182,11 @@ Status run_recurrent(const NodeFacts& node, KernelRun& run, int64_t gates,
   PENSTOCK_ASSIGN_OR_RETURN(const RecurrentShape shape,
                             recurrent_shape(node.attributes, *run.input(0).shape,
                                             *run.input(1).shape, *run.input(2).shape, gates));
+  std::vector<const Shape*> shapes(run.input_count(), nullptr);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (run.has_input(i)) shapes[i] = run.input(i).shape;
+  }
+  PENSTOCK_RETURN_IF_ERROR(check_optional_inputs(shapes, shape, gates).with_context(node.op));
   const Tensors t = read_tensors(run, shape);
   const int64_t state_size = shape.directions * shape.batch * shape.hidden;
   std::vector<double> y(shape.steps * state_size, 0.0);

@@ -32,6 +32,11 @@ struct RecurrentShape {
 Result<RecurrentShape> recurrent_shape(const ir::Attributes& attributes, const Shape& x,
                                        const Shape& w, const Shape& r, int64_t gates);
 
+// An error where an optional input (bias, lengths, states, peepholes) has the wrong number of
+// elements.
+Status check_optional_inputs(const std::vector<const Shape*>& inputs, const RecurrentShape& shape,
+                             int64_t gates);
+
 // True where direction d of "forward", "reverse" or "bidirectional" walks backwards.
 bool runs_backwards(const ir::Attributes& attributes, int64_t direction);
 

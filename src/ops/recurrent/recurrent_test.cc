@@ -90,6 +90,12 @@ TEST(Lstm, DirectionsLayoutAndLengths) {
   EXPECT_EQ(y_at(1, 0, 1), h_at(1, 1));
 }
 
+TEST(Recurrent, RefusesStatesThatDoNotFit) {
+  OpCase c = cell("RNN", 1, 1);
+  c.inputs.push_back(tensor(DataType::kInt32, {2}, {1, 1}));  // the batch is 1
+  EXPECT_EQ(reference_status(c).code(), StatusCode::kInvalidArgument);
+}
+
 TEST(Recurrent, InfersShapes) {
   ir::Attributes attributes;
   attributes.set("direction", std::string("bidirectional"));

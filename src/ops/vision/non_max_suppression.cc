@@ -90,7 +90,9 @@ Status reference_nms(const NodeFacts& node, KernelRun& run) {
   }
   const std::vector<double> coordinates = read_reals(run.input(0));
   const std::vector<double> scores = read_reals(run.input(1));
-  const Limits limits = {static_cast<int64_t>(scalar(run, 2).value_or(0.0)),
+  const std::vector<int64_t> most =
+      run.has_input(2) ? read_int64s(run.input(2)) : std::vector<int64_t>();
+  const Limits limits = {most.empty() ? 0 : most[0],
                          static_cast<float>(scalar(run, 3).value_or(0.0)), scalar(run, 4)};
   const bool centred = node.attributes.get_int("center_point_box") != 0;
   const int64_t count = boxes_shape[1];

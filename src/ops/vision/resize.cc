@@ -17,10 +17,10 @@ using backends::TensorView;
 
 // floor(extent * scale). Symbolic extents take scales that are small fractions of powers of two,
 // where the floats of the kernel round nothing; others are found at the run.
-ir::Dim scaled(InferContext& context, const ir::Dim& extent, float scale) {
-  if (extent.is_constant()) {
-    return static_cast<int64_t>(std::floor(static_cast<float>(extent.constant()) * scale));
-  }
+Result<ir::Dim> scaled(InferContext& context, const ir::Dim& extent, float scale) {
+  PENSTOCK_ASSIGN_OR_RETURN(const int64_t constant,
+                            scaled_extent(extent.is_constant() ? extent.constant() : 1, scale));
+  if (extent.is_constant()) return ir::Dim(constant);
   for (int64_t denominator = 1; denominator <= 64; denominator *= 2) {
     const float numerator = scale * static_cast<float>(denominator);
     if (numerator == std::floor(numerator) && numerator >= 1.0f && numerator <= 4096.0f) {
@@ -85,7 +85,11 @@ Status infer_resize(InferContext& context) {
     }
     for (size_t i = 0; i < count; ++i) {
       ir::Dim& extent = shape[attributes.axes[i]];
-      extent = scales.empty() ? context.fresh_symbol() : scaled(context, extent, scales[i]);
+      if (scales.empty()) {
+        extent = context.fresh_symbol();
+      } else {
+        PENSTOCK_ASSIGN_OR_RETURN(extent, scaled(context, extent, scales[i]));
+      }
     }
   }
   context.set_output(0, context.dtype(0), std::move(shape));

@@ -14,6 +14,9 @@ constexpr std::string_view kCoordinates[] = {
     "align_corners", "asymmetric",           "tf_crop_and_resize",
 };
 
+// Larger results could not be addressed.
+constexpr float kMostExtent = 1e12f;
+
 Status invalid(std::string message) { return {StatusCode::kInvalidModel, std::move(message)}; }
 
 // Where output index x lies among the inputs of its axis.
@@ -86,6 +89,14 @@ ResizeTaps filter_taps(const ResizeAttributes& attributes, const ResizeAxis& axi
 
 }  // namespace
 
+Result<int64_t> scaled_extent(int64_t extent, float scale) {
+  const float scaled = std::floor(static_cast<float>(extent) * scale);
+  if (!(scale > 0.0f && scaled < kMostExtent)) {
+    return invalid("scale " + std::to_string(scale) + " is not positive, or too large");
+  }
+  return static_cast<int64_t>(scaled);
+}
+
 Result<ResizeAttributes> resize_attributes(const ir::Attributes& attributes, int64_t rank) {
   ResizeAttributes result;
   const std::string mode = attributes.get_string("mode", "nearest");
@@ -150,11 +161,13 @@ Result<std::vector<ResizeAxis>> resize_axes(const ResizeAttributes& attributes, 
       axis.numerator = static_cast<double>(sizes[i]);
       axis.denominator = static_cast<double>(std::max<int64_t>(axis.in, 1));
     } else {
-      axis.out = static_cast<int64_t>(std::floor(static_cast<float>(axis.in) * scales[i]));
+      PENSTOCK_ASSIGN_OR_RETURN(axis.out, scaled_extent(axis.in, scales[i]));
       axis.numerator = scales[i];
     }
-    if (axis.numerator <= 0.0 && axis.in > 0 && axis.out != 0) {
-      return invalid("a scale is not positive");
+    // Sizes of 0 make an empty tensor; scales have to be positive, and a NaN is not.
+    const bool fits = axis.numerator > 0.0 || (by_size && axis.out == 0);
+    if (!fits || axis.numerator >= kMostExtent) {
+      return invalid("a scale or size is not positive, or too large");
     }
   }
   if (!by_size || attributes.policy == "stretch") return axes;

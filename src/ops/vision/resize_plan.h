@@ -26,6 +26,9 @@ struct ResizeAttributes {
 };
 Result<ResizeAttributes> resize_attributes(const ir::Attributes& attributes, int64_t rank);
 
+// floor(extent * scale), in float; an error where the scale is not positive.
+Result<int64_t> scaled_extent(int64_t extent, float scale);
+
 // How one axis is resized. The scale is numerator / denominator: size / extent where sizes are
 // given, else scale / 1.
 struct ResizeAxis {

@@ -19,6 +19,10 @@ Status infer_roi_align(InferContext& context) {
   }
   const std::string mode = context.attributes().get_string("mode", "avg");
   if (mode != "avg" && mode != "max") return context.error("no mode '" + mode + "'");
+  if (context.attributes().get_int("output_height", 1) < 1 ||
+      context.attributes().get_int("output_width", 1) < 1) {
+    return context.error("output_height and output_width must be positive");
+  }
   context.set_output(
       0, context.dtype(0),
       {context.shape(1)[0], context.shape(0)[1], context.attributes().get_int("output_height", 1),
@@ -118,6 +122,10 @@ Status reference_roi_align(const NodeFacts& node, KernelRun& run) {
                                                 std::to_string(shape[0])};
     }
     const double* roi = &rois[r * 4];
+    if (!std::all_of(roi, roi + 4, [](double edge) { return std::abs(edge) < 1e6; })) {
+      return {StatusCode::kInvalidArgument,
+              "RoiAlign: region " + std::to_string(r) + " has an edge that is no pixel coordinate"};
+    }
     const Bins across(roi[0], roi[2], columns, scale, offset, ratio);
     const Bins down(roi[1], roi[3], rows, scale, offset, ratio);
     for (int64_t c = 0; c < shape[1]; ++c) {

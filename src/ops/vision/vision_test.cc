@@ -1,5 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 // Expected values are those of ONNX's reference evaluator, or worked out by hand.
+#include <cmath>
+#include <limits>
+
 #include "ops/testing.h"
 
 namespace penstock::ops::test {
@@ -82,6 +85,16 @@ TEST(Resize, InfersSymbolicSizes) {
   EXPECT_FALSE(infer("Resize", {}, {x}).status.is_ok());
 }
 
+TEST(Resize, RefusesBadScales) {
+  for (float scale : {0.0f, -1.0f, std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    ir::Attributes attributes;
+    attributes.set("scales", std::vector<float>{scale});
+    EXPECT_FALSE(infer("Resize", attributes, {fact(DataType::kFloat32, "n")}).status.is_ok());
+    EXPECT_FALSE(infer("Resize", attributes, {fact(DataType::kFloat32, "3")}).status.is_ok());
+    EXPECT_FALSE(reference_status({"Resize", attributes, {floats({3}, {1, 2, 3})}}).is_ok());
+  }
+}
+
 TEST(Resize, KeepsTheAspectRatio) {
   ir::Attributes attributes = strings({{"keep_aspect_ratio_policy", "not_larger"}});
   attributes.set("axes", std::vector<int64_t>{2, 3});
@@ -121,6 +134,9 @@ TEST(RoiAlign, Average) {
   EXPECT_TRUE(
       matches(reference(c).at(0), floats({1, 1, 2, 2}, {2.5625, 4, 8.3125, 9.75}), kLiteral));
   c.inputs[2] = int64s({1}, {1});
+  EXPECT_EQ(reference_status(c).code(), StatusCode::kInvalidArgument);
+  c.inputs[1] = floats({1, 4}, {0, 0, std::nan(""), 3});
+  c.inputs[2] = int64s({1}, {0});
   EXPECT_EQ(reference_status(c).code(), StatusCode::kInvalidArgument);
 }
 

@@ -1,0 +1,16 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+
+#include "backends/cpu/simd/lstm_impl.h"
+
+namespace penstock::simd {
+namespace {
+
+void run(const LstmArgs& args, int64_t begin, int64_t end, float* workspace) {
+  Lstm<F32x8>::run(kGemmAvx2, args, begin, end, workspace);
+}
+
+}  // namespace
+
+const LstmKernel kLstmAvx2{"lstm_f32_avx2", &kGemmAvx2, &run};
+
+}  // namespace penstock::simd

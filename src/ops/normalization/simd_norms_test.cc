@@ -1,0 +1,72 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/normalization/simd_norms.h"
+
+#include "ops/testing.h"
+
+namespace penstock::ops::test {
+namespace {
+
+constexpr DataType kFloat = DataType::kFloat32;
+
+ir::Attributes with_axis(int64_t axis) {
+  ir::Attributes attributes;
+  attributes.set("axis", axis);
+  return attributes;
+}
+
+TEST(SimdSoftmax, MatchesReferenceAlongEveryAxis) {
+  const Shape shapes[] = {{1, 1}, {3, 7},    {2, 3, 5, 70}, {4, 1000}, {0, 5},
+                          {5, 0}, {2, 0, 3}, {1, 21, 200},  {300, 33}, {9}};
+  uint32_t seed = 1;
+  for (const Shape& shape : shapes) {
+    for (int64_t axis = 0; axis < static_cast<int64_t>(shape.size()); ++axis) {
+      const HostTensor x = random_tensor(kFloat, shape, seed++, -30, 30);
+      expect_matches_reference(simd_softmax(), {"Softmax", with_axis(axis), {x}});
+      expect_matches_reference(simd_softmax(), {"LogSoftmax", with_axis(axis), {x}}, 16);
+    }
+  }
+}
+
+TEST(SimdSoftmax, Literal) {
+  expect_gives(simd_softmax(), {"Softmax", with_axis(0), {floats({2, 1}, {5, 5})}},
+               {floats({2, 1}, {0.5, 0.5})});
+}
+
+TEST(SimdSoftmax, RefusesHalf) {
+  const OpCase c{"Softmax", {}, {tensor(DataType::kFloat16, {2}, {1, 2})}, {DataType::kFloat16}};
+  EXPECT_EQ(simd_softmax().offer(node_facts(c, reference(c))).refusal, "only float32");
+}
+
+TEST(SimdLayerNorm, MatchesReference) {
+  const Shape shapes[] = {{1, 1}, {3, 7}, {2, 5, 768}, {0, 4}, {130, 33}, {2, 3, 4, 6}};
+  uint32_t seed = 50;
+  for (const Shape& shape : shapes) {
+    const Shape row = {shape.back()};
+    const HostTensor x = random_tensor(kFloat, shape, seed++);
+    const HostTensor residual = random_tensor(kFloat, shape, seed++);
+    const HostTensor scale = random_tensor(kFloat, row, seed++);
+    const HostTensor bias = random_tensor(kFloat, row, seed++);
+    const backends::Tactic& tactic = simd_layer_norm();
+    // A row of one or two elements may be all rounding error: epsilon keeps that from showing.
+    ir::Attributes epsilon;
+    epsilon.set("epsilon", 1e-2f);
+    const std::string op = "LayerNormalization";
+    expect_matches_reference(tactic, {op, epsilon, {x, scale}}, 16);
+    expect_matches_reference(tactic, {op, epsilon, {x, scale, bias}}, 16);
+    expect_matches_reference(tactic, {op, epsilon, {x, scale, bias, residual}}, 16);
+    expect_matches_reference(tactic, {op, epsilon, {x, scale, {}, residual}, {kFloat, kFloat}}, 16);
+    expect_matches_reference(tactic, {"RMSNormalization", epsilon, {x, scale}}, 16);
+  }
+}
+
+TEST(SimdLayerNorm, NormalizesSeveralAxes) {
+  const HostTensor x = random_tensor(kFloat, {5, 3, 4}, 3);
+  const HostTensor scale = random_tensor(kFloat, {3, 4}, 4);
+  const OpCase whole{"LayerNormalization", with_axis(1), {x, scale}};
+  expect_matches_reference(simd_layer_norm(), whole, 16);
+  const OpCase repeated{"LayerNormalization", with_axis(1), {x, random_tensor(kFloat, {4}, 5)}};
+  EXPECT_NE(simd_layer_norm().offer(node_facts(repeated, reference(repeated))).refusal, "");
+}
+
+}  // namespace
+}  // namespace penstock::ops::test
