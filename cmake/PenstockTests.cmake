@@ -4,6 +4,10 @@
 include(GoogleTest)
 
 function(penstock_test_binary target label)
+  set(fixture)
+  if(label STREQUAL "integration")
+    set(fixture FIXTURES_REQUIRED shipped_models)
+  endif()
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE
     penstock_flags penstock penstock_runtime penstock_compiler_deps CLI11::CLI11 GTest::gmock GTest::gtest
@@ -15,7 +19,7 @@ function(penstock_test_binary target label)
   gtest_discover_tests(${target}
     DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
-    PROPERTIES TIMEOUT 600 LABELS ${label})
+    PROPERTIES TIMEOUT 600 LABELS ${label} ${fixture})
 endfunction()
 
 if(PENSTOCK_TESTS)
@@ -43,6 +47,10 @@ if(PENSTOCK_TESTS)
   file(GLOB_RECURSE integration CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*_test.cc")
   if(integration)
     penstock_test_binary(penstock_integration_test integration ${integration})
+    add_test(NAME shipped_models
+      COMMAND "${PENSTOCK_VENV}/bin/python" -B examples/unpack.py build/models cifar_resnet20
+      WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(shipped_models PROPERTIES LABELS integration FIXTURES_SETUP shipped_models)
   endif()
 endif()
 

@@ -1,0 +1,197 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+"""Every command of the program, its options, exit codes and files."""
+import json
+import re
+
+import numpy as np
+import pytest
+import small_models
+from command import build, penstock, run
+
+COMMANDS = ["build", "run", "inspect", "bench", "compare"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def onnx(folder):
+    return small_models.conv_net(folder / "net.onnx")
+
+
+@pytest.fixture(scope="module")
+def plan(folder, onnx):
+    build(onnx, folder / "net.plan", "--max-shapes", "images:8x3x16x16")
+    return folder / "net.plan"
+
+
+def images(batch, seed=0):
+    return {"images": np.random.default_rng(seed).standard_normal((batch, 3, 16, 16), np.float32)}
+
+
+def test_help_names_every_command():
+    text = penstock("--help").stdout
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(command):
+    assert "Usage" in penstock(command, "--help").stdout
+
+
+def test_version():
+    assert re.fullmatch(r"penstock \d+\.\d+\.\d+\n", penstock("--version").stdout)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["frobnicate"], ["build"], ["run"], ["inspect"], ["bench"], ["compare"],
+    ["build", "x.onnx", "--no-such-option"], ["build", "x.onnx", "--opt-level", "9"],
+    ["build", "x.onnx", "--threads", "many"], ["bench", "x.plan", "--streams", "0"],
+], ids=" ".join)
+def test_wrong_use_is_exit_code_2(arguments):
+    assert penstock(*arguments, exit_code=2).stderr
+
+
+def test_build_tells_what_it_made(folder, onnx):
+    text = build(onnx, folder / "told.plan")
+    assert re.search(r"5 ONNX nodes became \d+ kernels", text)
+    assert (folder / "told.plan").stat().st_mode & 0o777 == 0o644
+
+
+def test_build_names_the_plan_after_the_model(folder, onnx):
+    penstock("build", onnx, "-q", "--opt-level", 0, cwd=folder)
+    assert (folder / "net.plan").exists()
+
+
+def test_build_shows_progress_as_plain_lines(folder, onnx):
+    done = penstock("build", onnx, "-o", folder / "progress.plan", "--opt-level", 0)
+    assert "import" in done.stderr and "tune" in done.stderr
+    assert "\r" not in done.stderr and "\x1b" not in done.stderr
+
+
+def test_build_stops_after_a_phase_and_dumps(folder, onnx):
+    dump = folder / "graph.txt"
+    penstock("build", onnx, "-o", folder / "no.plan", "--stop-after", "import", "--dump", dump)
+    assert "Relu" in dump.read_text() and not (folder / "no.plan").exists()
+    fused = penstock("build", onnx, "--stop-after", "fuse", "-q").stdout
+    assert "Relu(" not in fused
+
+
+def test_stop_after_an_unknown_phase_lists_the_known(onnx):
+    text = penstock("build", onnx, "--stop-after", "fuze", "-q", exit_code=1).stderr
+    assert "fuze" in text and "fuse" in text
+
+
+def test_run_at_several_batches(plan):
+    one, three = run(plan, images(1)), run(plan, images(3))
+    assert one["logits"].shape == (1, 10) and three["logits"].shape == (3, 10)
+    assert one["logits"].dtype == np.float32
+
+
+def test_rows_do_not_depend_on_their_batch(plan):
+    many = images(4)
+    alone = {"images": many["images"][2:3]}
+    np.testing.assert_allclose(run(plan, many)["logits"][2:3], run(plan, alone)["logits"], rtol=1e-4, atol=1e-5)
+
+
+def test_run_on_random_inputs(plan, folder):
+    text = penstock("run", plan, "--input", "images=random", "--shapes", "images:2x3x16x16").stdout
+    assert "logits: float32[2, 10]" in text
+    first = penstock("run", plan, "--seed", 7, "--output-dir", folder / "a").stdout
+    assert str(folder / "a" / "logits.npy") in first
+    penstock("run", plan, "--seed", 7, "--output-dir", folder / "b")
+    assert (folder / "a" / "logits.npy").read_bytes() == (folder / "b" / "logits.npy").read_bytes()
+
+
+def test_fortran_order_is_read_or_refused(plan, folder):
+    array = images(2)["images"]
+    np.save(folder / "fortran.npy", np.asfortranarray(array))
+    text = penstock("run", plan, "--input", f"images={folder}/fortran.npy", exit_code=1).stderr
+    assert "fortran" in text.lower()
+
+
+def test_inspect_a_plan(plan):
+    text = penstock("inspect", plan).stdout
+    for word in ["images", "logits", "float32", "batch", "conv1", "ONNX nodes", "kernels", "peak"]:
+        assert word in text, word
+
+
+def test_inspect_json_has_every_layer_with_its_candidates(plan):
+    facts = json.loads(penstock("inspect", plan, "--json").stdout)
+    assert facts["onnx_node_count"] == 5 and facts["kernel_count"] == len(facts["layers"]) < 5
+    assert facts["memory"]["peak_bytes"] <= facts["memory"]["all_activations_bytes"]
+    assert facts["profile"]["images"]["max"] == [8, 3, 16, 16]
+    origins = {node for layer in facts["layers"] for node in layer["onnx_nodes"]}
+    assert {"conv1", "relu1", "conv2", "classes"} <= origins
+    for layer in facts["layers"]:
+        assert layer["tactic"] and layer["layout"] and layer["precision"]
+        for candidate in layer["candidates"]:
+            assert candidate.get("chosen") or "us" in candidate or candidate["reason"]
+
+
+def test_inspect_candidates_shows_the_losers(plan):
+    assert "reference" in penstock("inspect", plan, "--candidates").stdout
+
+
+def test_inspect_a_model(onnx):
+    text = penstock("inspect", onnx).stdout
+    assert "images" in text and "logits" in text
+    facts = json.loads(penstock("inspect", onnx, "--json").stdout)
+    assert facts["inputs"][0]["shape"] == ["batch", 3, 16, 16]
+
+
+def test_bench_prints_trtexec_lines(plan):
+    text = penstock("bench", plan, "--duration", 0.1, "--warmup", 10, "--shapes", "images:2x3x16x16").stdout
+    for line in [r"Throughput: [0-9.e+]+ qps", r"Latency: min = .* ms, max = .* ms, mean = .* ms, median = .* ms, "
+                 r"percentile\(90%\) = .* ms, percentile\(95%\) = .* ms, percentile\(99%\) = ", r"Enqueue Time: min",
+                 r"GPU Compute Time: min", r"Total Host Walltime: .* s", r"Total GPU Compute Time: .* s"]:
+        assert re.search(f"^{line}", text, re.MULTILINE), line
+
+
+def test_bench_exports(plan, folder):
+    times, profile, output = (folder / f"{name}.json" for name in ("times", "profile", "output"))
+    penstock("bench", plan, "--iterations", 5, "--duration", 0, "--warmup", 0, "--export-times", times,
+             "--export-profile", profile, "--export-output", output)
+    runs = json.loads(times.read_text())
+    assert len(runs) == 5 and set(runs[0]) == {
+        "startEnqMs", "endEnqMs", "startH2dMs", "endH2dMs", "startComputeMs", "endComputeMs", "startD2hMs", "endD2hMs",
+        "h2dMs", "computeMs", "d2hMs", "latencyMs"}
+    layers = json.loads(profile.read_text())
+    assert layers[0]["count"] >= 5
+    assert all(set(layer) == {"name", "timeMs", "averageMs", "medianMs", "percentage"} for layer in layers[1:])
+    exported = json.loads(output.read_text())
+    assert exported[0]["name"] == "logits" and exported[0]["dimensions"] == "1x10" and len(exported[0]["values"]) == 10
+
+
+def test_bench_builds_a_model_first(onnx):
+    done = penstock("bench", onnx, "--opt-level", 0, "--duration", 0, "--iterations", 2, "--streams", 2, "--threads", 1)
+    assert "Throughput" in done.stdout
+
+
+def test_compare_agrees(onnx):
+    text = penstock("compare", onnx, "--opt-level", 1).stdout
+    assert re.search(r"all \d+ layers agree", text)
+
+
+def test_compare_names_the_first_layer_over_the_tolerance(onnx):
+    text = penstock("compare", onnx, "--opt-level", 1, "--tolerance", 0, "--all", "--seed", 3, exit_code=1).stdout
+    assert re.search(r"first layer over the tolerance of 0: '.+'", text)
+
+
+def test_same_cache_gives_the_same_bytes(folder, onnx):
+    cache = folder / "cache"
+    build(onnx, folder / "first.plan", "--timing-cache", cache, level=3)
+    measured = build(onnx, folder / "second.plan", "--timing-cache", cache, level=3)
+    build(onnx, folder / "third.plan", "--timing-cache", cache, level=3)
+    assert " 0 tactics measured" in measured
+    assert (folder / "second.plan").read_bytes() == (folder / "third.plan").read_bytes()
+    assert (folder / "first.plan").read_bytes() == (folder / "second.plan").read_bytes()
+
+
+def test_trtexec_spellings_of_options(folder, onnx):
+    penstock("build", onnx, f"--saveEngine={folder}/spelt.plan", "--minShapes=images:1x3x16x16",
+             "--optShapes=images:2x3x16x16", "--maxShapes=images:4x3x16x16", "--builderOptimizationLevel=0",
+             f"--timingCacheFile={folder}/spelt.cache", "-q")
+    assert run(folder / "spelt.plan", images(4))["logits"].shape == (4, 10)
