@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import small_models
-from command import build, penstock, run
+from command import ROOT, build, penstock, run
 
 COMMANDS = ["build", "run", "inspect", "bench", "compare"]
 
@@ -195,3 +195,10 @@ def test_trtexec_spellings_of_options(folder, onnx):
              "--optShapes=images:2x3x16x16", "--maxShapes=images:4x3x16x16", "--builderOptimizationLevel=0",
              f"--timingCacheFile={folder}/spelt.cache", "-q")
     assert run(folder / "spelt.plan", images(4))["logits"].shape == (4, 10)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_in_the_documentation(command):
+    page = (ROOT / "docs" / "cli.md").read_text()
+    options = set(re.findall(r"--[a-zA-Z][a-zA-Z-]+", penstock(command, "--help").stdout)) - {"--help", "--help-all"}
+    assert not [option for option in options if f"`{option}" not in page]
