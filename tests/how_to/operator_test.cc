@@ -35,7 +35,8 @@ const OpDefinition kTriple = {.name = "Triple",
 
 TEST(HowToAddAnOperator, InfersSymbolicShapes) {
   ir::Graph graph;
-  ir::Node node{.op = "Triple", .name = "t"};
+  ir::Node node;
+  node.op = "Triple";
   node.inputs = {graph.add_value("x", DataType::kFloat32, {ir::Dim::symbol("batch"), 4})};
   node.outputs = {graph.add_value("y", DataType::kUndefined, {})};
   InferContext context(graph, node);
@@ -47,8 +48,12 @@ TEST(HowToAddAnOperator, Computes) {
   const float x[] = {1, -2};
   backends::NodeFacts node;
   node.op = "Triple";
-  node.inputs = {{.present = true, .dtype = DataType::kFloat32, .shape = {2}}};
-  node.outputs = node.inputs;
+  backends::Operand two_floats;
+  two_floats.present = true;
+  two_floats.dtype = DataType::kFloat32;
+  two_floats.shape = {2};
+  node.inputs = {two_floats};
+  node.outputs = {two_floats};
   const auto stream = cpu_backend()->create_stream(1);
   HostRun run(node, {x}, **stream);
   ASSERT_TRUE(kTriple.reference(node, run).is_ok());

@@ -51,8 +51,10 @@ class NegTactic : public backends::Tactic {
 TEST(NegTactic, MatchesTheReferenceKernel) {
   const NegTactic tactic;
   for (const Shape& shape : {Shape{}, Shape{0}, Shape{7}, Shape{3, 100000}}) {
-    test::expect_matches_reference(
-        tactic, {.op = "Neg", .inputs = {test::random_tensor(DataType::kFloat32, shape, 1)}});
+    test::OpCase neg;
+    neg.op = "Neg";
+    neg.inputs = {test::random_tensor(DataType::kFloat32, shape, 1)};
+    test::expect_matches_reference(tactic, neg);
   }
 }
 // [end]
@@ -60,7 +62,9 @@ TEST(NegTactic, MatchesTheReferenceKernel) {
 TEST(NegTactic, RefusesOtherTypesWithAReason) {
   backends::NodeFacts node;
   node.op = "Neg";
-  node.inputs = {{.present = true, .dtype = DataType::kInt64, .shape = {2}}};
+  node.inputs.resize(1);
+  node.inputs[0].present = true;
+  node.inputs[0].dtype = DataType::kInt64;
   EXPECT_EQ(NegTactic().offer(node).refusal, "float32 only");
 }
 
