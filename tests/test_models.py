@@ -6,6 +6,7 @@ import catalog
 import command
 import datasets
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from agreement import check_detections, check_outputs
@@ -23,35 +24,61 @@ def model_files(request):
     name = request.param
     before = (command.ROOT / "build" / "zoo" / f"{name}.onnx").exists()
     try:
-        onnx = catalog.path_of(name)
+        source = catalog.path_of(name)
     except catalog.Missing as missing:
         pytest.skip(str(missing))
     plan = command.WORK / f"{name}.plan"
-    yield name, onnx, plan
+    yield name, source, plan
     plan.unlink(missing_ok=True)
     if catalog.MODELS[name].origin == "zoo" and not before and "PENSTOCK_KEEP" not in os.environ:
-        onnx.unlink()
+        source.unlink()
 
 
-def onnx_runtime(onnx):
+def onnx_runtime(model):
     """A function from inputs to {output: array}."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     outputs = [output.name for output in session.get_outputs()]
     return lambda inputs: dict(zip(outputs, session.run(None, inputs)))
 
 
 @pytest.mark.parametrize("model_files", catalog.names(), indirect=True)
 def test_agrees_with_onnx_runtime(model_files):
-    name, onnx, plan = model_files
-    command.build(onnx, plan)
-    peer = onnx_runtime(onnx)
+    name, source, plan = model_files
+    command.build(source, plan)
+    peer = onnx_runtime(source)
     check = check_detections if name == "ssdlite320" else check_outputs
     for seed, (batch, sequence) in enumerate(SIZES[catalog.MODELS[name].varies]):
         inputs = catalog.make_inputs(name, batch, sequence, seed)
         check(command.run(plan, inputs), peer(inputs))
+
+
+def with_inner_outputs(source, target, every=8):
+    """The model with every eighth convolution's result as an output too."""
+    model = onnx.load(source)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None)
+        for node in convolutions[every - 1::every])
+    onnx.save(model, target)
+
+
+@pytest.mark.parametrize("model_files", ["ssdlite320"], indirect=True)
+def test_inside_of_the_detector(model_files):
+    """With its random weights the detector's scores are all equal: what leads to them is compared here."""
+    name, source, plan = model_files
+    inner = command.WORK / "ssdlite320_inner.onnx"
+    with_inner_outputs(source, inner)
+    command.build(inner, plan)
+    inputs = catalog.make_inputs(name, seed=5)
+    actual, expected = command.run(plan, inputs), onnx_runtime(inner)(inputs)
+    inner.unlink()
+    convolutions = [value for value in expected if value.endswith("Conv_output_0")]
+    assert len(convolutions) >= 10
+    check_outputs({value: actual[value.replace("/", "_")] for value in convolutions},
+                  {value: expected[value] for value in convolutions})
 
 
 @pytest.mark.parametrize("task", datasets.TASKS, ids=lambda task: task.name)
