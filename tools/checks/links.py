@@ -6,11 +6,12 @@ import sys
 import sources
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 README_LINES = 120
 
 
 def broken_links(path):
-    text = sources.read(path)
+    text = CODE.sub(lambda code: "\n" * code[0].count("\n"), sources.read(path))
     for match in LINK.finditer(text):
         if not (sources.ROOT / path.parent / match[1]).exists():
             yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: no file {match[1]}"
