@@ -1,5 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -42,7 +43,8 @@ TEST(Statistics, NearestRank) {
 class NpyTest : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
-  std::filesystem::path path_ = std::filesystem::path(testing::TempDir()) / "npy_test.npy";
+  std::filesystem::path path_ = std::filesystem::path(testing::TempDir()) /
+                                ("npy_test" + std::to_string(::getpid()) + ".npy");
 };
 
 TEST_F(NpyTest, RoundTrip) {

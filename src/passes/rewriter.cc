@@ -78,8 +78,24 @@ bool Rewriter::has_single_use(const ir::Value* value) const {
   return single_user(value) != nullptr;
 }
 
+namespace {
+
+// Being one value, what is a data-dependent symbol in the one's shape is the other's extent.
+void unify_symbols(ir::Graph& graph, const ir::Value& from, const ir::Value& to) {
+  const ir::SymbolicShape before = from.shape;
+  for (size_t i = 0; before.size() == to.shape.size() && i < before.size(); ++i) {
+    const std::string symbol(before[i].symbol_name());
+    if (ir::is_data_dependent_symbol(symbol) && !ir::mentions(to.shape[i], symbol)) {
+      graph.substitute_symbol(symbol, to.shape[i]);
+    }
+  }
+}
+
+}  // namespace
+
 bool Rewriter::replace(ir::Value* from, ir::Value* to) {
   if (from == to) return true;
+  unify_symbols(graph_, *from, *to);
   if (contains(graph_.main.outputs, from)) {
     if (to->is_constant() || contains(graph_.main.outputs, to) ||
         contains(graph_.main.inputs, to)) {

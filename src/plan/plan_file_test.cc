@@ -2,6 +2,7 @@
 #include "plan/plan_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -48,7 +49,8 @@ Program sample() {
 class PlanFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = std::filesystem::path(testing::TempDir()) / "plan_file_test.plan";
+    path_ = std::filesystem::path(testing::TempDir()) /
+            ("plan_file_test" + std::to_string(::getpid()) + ".plan");
     const std::vector<float> weights = {1, 2, 3, 4};
     ASSERT_TRUE(write_plan(path_, sample(), "{}", {{64, weights.data(), 16}}).is_ok());
     std::ifstream file(path_, std::ios::binary);

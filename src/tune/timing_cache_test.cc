@@ -2,6 +2,7 @@
 #include "tune/timing_cache.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -11,8 +12,8 @@ namespace {
 class TimingCacheTest : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
-  std::filesystem::path path_ =
-      std::filesystem::path(testing::TempDir()) / "timing_cache_test.json";
+  std::filesystem::path path_ = std::filesystem::path(testing::TempDir()) /
+                                ("timing_cache_test" + std::to_string(::getpid()) + ".json");
 };
 
 TEST_F(TimingCacheTest, KeepsWhatWasMeasured) {

@@ -43,7 +43,7 @@ inline std::vector<MatMulCase> matmul_cases() {
   return {
       {{5, 7}, {7, 3}, {3}},
       {{1, 1}, {1, 1}},
-      {{64, 48}, {48, 80}, {80}, false, true},
+      {{64, 48}, {80, 48}, {80}, false, true},
       {{48, 64}, {48, 80}, {80}, true, false},
       {{33, 17}, {21, 33}, {}, true, true},
       {{128, 256}, {256, 192}, {192}, false, false, 0.125f},
