@@ -83,7 +83,9 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
   const std::string_view descriptor = field(header, "descr");
   DataType dtype = DataType::kUndefined;
   for (const Descriptor& known : kDescriptors) {
-    if (descriptor.substr(1, known.text.size()) == known.text) dtype = known.dtype;
+    if (descriptor.size() > 1 && descriptor.substr(1, known.text.size()) == known.text) {
+      dtype = known.dtype;
+    }
   }
   if (dtype == DataType::kUndefined) {
     return broken(path, "holds elements of type " + std::string(descriptor.substr(0, 8)) +

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -123,7 +124,8 @@ TEST(Tensor, UnsupportedTypesAreNamed) {
 class ExternalTensor : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "external_tensor";
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              ("external_tensor" + std::to_string(::getpid()));
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_ / "model" / "sub");
     std::ofstream(folder_ / "secret") << "1234567890123456";

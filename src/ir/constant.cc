@@ -43,40 +43,26 @@ ConstantRef make_constant(DataType dtype, Shape shape, const void* data) {
 
 std::vector<int64_t> to_int64s(const Constant& constant) {
   switch (constant.dtype) {
-    case DataType::kInt64:
-      return widen<int64_t, int64_t>(constant);
-    case DataType::kInt32:
-      return widen<int32_t, int64_t>(constant);
-    case DataType::kInt16:
-      return widen<int16_t, int64_t>(constant);
-    case DataType::kInt8:
-      return widen<int8_t, int64_t>(constant);
-    case DataType::kUInt64:
-      return widen<uint64_t, int64_t>(constant);
-    case DataType::kUInt32:
-      return widen<uint32_t, int64_t>(constant);
-    case DataType::kUInt16:
-      return widen<uint16_t, int64_t>(constant);
+    case DataType::kInt64: return widen<int64_t, int64_t>(constant);
+    case DataType::kInt32: return widen<int32_t, int64_t>(constant);
+    case DataType::kInt16: return widen<int16_t, int64_t>(constant);
+    case DataType::kInt8: return widen<int8_t, int64_t>(constant);
+    case DataType::kUInt64: return widen<uint64_t, int64_t>(constant);
+    case DataType::kUInt32: return widen<uint32_t, int64_t>(constant);
+    case DataType::kUInt16: return widen<uint16_t, int64_t>(constant);
     case DataType::kUInt8:
-    case DataType::kBool:
-      return widen<uint8_t, int64_t>(constant);
-    default:
-      return {};
+    case DataType::kBool: return widen<uint8_t, int64_t>(constant);
+    default: return {};
   }
 }
 
 std::vector<float> to_floats(const Constant& constant) {
   switch (constant.dtype) {
-    case DataType::kFloat32:
-      return widen<float, float>(constant);
-    case DataType::kFloat64:
-      return widen<double, float>(constant);
-    case DataType::kFloat16:
-      return widen<Half, float>(constant);
-    case DataType::kBFloat16:
-      return widen<BFloat16, float>(constant);
-    default:
-      return {};
+    case DataType::kFloat32: return widen<float, float>(constant);
+    case DataType::kFloat64: return widen<double, float>(constant);
+    case DataType::kFloat16: return widen<Half, float>(constant);
+    case DataType::kBFloat16: return widen<BFloat16, float>(constant);
+    default: return {};
   }
 }
 

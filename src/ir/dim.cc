@@ -30,18 +30,12 @@ int64_t floor_div_int(int64_t a, int64_t b) {
 
 int64_t apply(DimAtom::Kind kind, int64_t a, int64_t b) {
   switch (kind) {
-    case DimAtom::Kind::kFloorDiv:
-      return b == 0 ? 0 : floor_div_int(a, b);
-    case DimAtom::Kind::kMod:
-      return b == 0 ? 0 : a - floor_div_int(a, b) * b;
-    case DimAtom::Kind::kMin:
-      return std::min(a, b);
-    case DimAtom::Kind::kMax:
-      return std::max(a, b);
-    case DimAtom::Kind::kBroadcast:
-      return a == 1 ? b : a;
-    case DimAtom::Kind::kSymbol:
-      break;
+    case DimAtom::Kind::kFloorDiv: return b == 0 ? 0 : floor_div_int(a, b);
+    case DimAtom::Kind::kMod: return b == 0 ? 0 : a - floor_div_int(a, b) * b;
+    case DimAtom::Kind::kMin: return std::min(a, b);
+    case DimAtom::Kind::kMax: return std::max(a, b);
+    case DimAtom::Kind::kBroadcast: return a == 1 ? b : a;
+    case DimAtom::Kind::kSymbol: break;
   }
   return 0;
 }
@@ -304,21 +298,11 @@ Dim Dim::substitute(const std::function<Dim(std::string_view)>& replacement) con
         const Dim a = atom->args[0].substitute(replacement);
         const Dim b = atom->args[1].substitute(replacement);
         switch (atom->kind) {
-          case DimAtom::Kind::kFloorDiv:
-            factor = floor_div(a, b);
-            break;
-          case DimAtom::Kind::kMod:
-            factor = mod(a, b);
-            break;
-          case DimAtom::Kind::kMin:
-            factor = min(a, b);
-            break;
-          case DimAtom::Kind::kMax:
-            factor = max(a, b);
-            break;
-          default:
-            factor = broadcast(a, b);
-            break;
+          case DimAtom::Kind::kFloorDiv: factor = floor_div(a, b); break;
+          case DimAtom::Kind::kMod: factor = mod(a, b); break;
+          case DimAtom::Kind::kMin: factor = min(a, b); break;
+          case DimAtom::Kind::kMax: factor = max(a, b); break;
+          default: factor = broadcast(a, b); break;
         }
       }
       product = product * factor;

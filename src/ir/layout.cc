@@ -5,14 +5,10 @@ namespace penstock::ir {
 
 std::string_view to_string(Layout layout) {
   switch (layout) {
-    case Layout::kPlain:
-      return "plain";
-    case Layout::kChannelsLast:
-      return "channels_last";
-    case Layout::kBlocked8:
-      return "blocked8";
-    case Layout::kBlocked16:
-      return "blocked16";
+    case Layout::kPlain: return "plain";
+    case Layout::kChannelsLast: return "channels_last";
+    case Layout::kBlocked8: return "blocked8";
+    case Layout::kBlocked16: return "blocked16";
   }
   return "?";
 }

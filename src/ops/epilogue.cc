@@ -183,30 +183,19 @@ double activate(const EpilogueStep& step, double x) {
   const auto sigmoid = [](double v) { return 1.0 / (1.0 + std::exp(-v)); };
   switch (step.kind) {
     case Kind::kAdd:
-    case Kind::kMul:
-      return x;
-    case Kind::kRelu:
-      return x < 0 ? 0.0 : x;
-    case Kind::kLeakyRelu:
-      return x < 0 ? step.a * x : x;
-    case Kind::kClip:
-      return x < step.a ? step.a : x > step.b ? step.b : x;
-    case Kind::kSigmoid:
-      return sigmoid(x);
-    case Kind::kTanh:
-      return std::tanh(x);
-    case Kind::kGelu:
-      return 0.5 * x * (1.0 + std::erf(x * M_SQRT1_2));
+    case Kind::kMul: return x;
+    case Kind::kRelu: return x < 0 ? 0.0 : x;
+    case Kind::kLeakyRelu: return x < 0 ? step.a * x : x;
+    case Kind::kClip: return x < step.a ? step.a : x > step.b ? step.b : x;
+    case Kind::kSigmoid: return sigmoid(x);
+    case Kind::kTanh: return std::tanh(x);
+    case Kind::kGelu: return 0.5 * x * (1.0 + std::erf(x * M_SQRT1_2));
     case Kind::kGeluTanh:
       return 0.5 * x * (1.0 + std::tanh(M_SQRT1_2 * M_2_SQRTPI * (x + 0.044715 * x * x * x)));
-    case Kind::kSilu:
-      return x * sigmoid(x);
-    case Kind::kHardSwish:
-      return x * std::clamp(x / 6.0 + 0.5, 0.0, 1.0);
-    case Kind::kHardSigmoid:
-      return std::clamp(double{step.a} * x + step.b, 0.0, 1.0);
-    case Kind::kElu:
-      return x < 0 ? step.a * std::expm1(x) : x;
+    case Kind::kSilu: return x * sigmoid(x);
+    case Kind::kHardSwish: return x * std::clamp(x / 6.0 + 0.5, 0.0, 1.0);
+    case Kind::kHardSigmoid: return std::clamp(double{step.a} * x + step.b, 0.0, 1.0);
+    case Kind::kElu: return x < 0 ? step.a * std::expm1(x) : x;
   }
   return x;
 }

@@ -16,30 +16,18 @@ struct Eltwise {
 Eltwise eltwise_of(const EpilogueStep& step) {
   switch (step.kind) {
     case Kind::kAdd:
-    case Kind::kMul:
-      break;
-    case Kind::kRelu:
-      return {algorithm::eltwise_relu, 0.0f, 0.0f};
-    case Kind::kLeakyRelu:
-      return {algorithm::eltwise_relu, step.a, 0.0f};
-    case Kind::kClip:
-      return {algorithm::eltwise_clip, step.a, step.b};
-    case Kind::kSigmoid:
-      return {algorithm::eltwise_logistic, 0.0f, 0.0f};
-    case Kind::kTanh:
-      return {algorithm::eltwise_tanh, 0.0f, 0.0f};
-    case Kind::kGelu:
-      return {algorithm::eltwise_gelu_erf, 0.0f, 0.0f};
-    case Kind::kGeluTanh:
-      return {algorithm::eltwise_gelu_tanh, 0.0f, 0.0f};
-    case Kind::kSilu:
-      return {algorithm::eltwise_swish, 1.0f, 0.0f};
-    case Kind::kHardSwish:
-      return {algorithm::eltwise_hardswish, 1.0f / 6.0f, 0.5f};
-    case Kind::kHardSigmoid:
-      return {algorithm::eltwise_hardsigmoid, step.a, step.b};
-    case Kind::kElu:
-      return {algorithm::eltwise_elu, step.a, 0.0f};
+    case Kind::kMul: break;
+    case Kind::kRelu: return {algorithm::eltwise_relu, 0.0f, 0.0f};
+    case Kind::kLeakyRelu: return {algorithm::eltwise_relu, step.a, 0.0f};
+    case Kind::kClip: return {algorithm::eltwise_clip, step.a, step.b};
+    case Kind::kSigmoid: return {algorithm::eltwise_logistic, 0.0f, 0.0f};
+    case Kind::kTanh: return {algorithm::eltwise_tanh, 0.0f, 0.0f};
+    case Kind::kGelu: return {algorithm::eltwise_gelu_erf, 0.0f, 0.0f};
+    case Kind::kGeluTanh: return {algorithm::eltwise_gelu_tanh, 0.0f, 0.0f};
+    case Kind::kSilu: return {algorithm::eltwise_swish, 1.0f, 0.0f};
+    case Kind::kHardSwish: return {algorithm::eltwise_hardswish, 1.0f / 6.0f, 0.5f};
+    case Kind::kHardSigmoid: return {algorithm::eltwise_hardsigmoid, step.a, step.b};
+    case Kind::kElu: return {algorithm::eltwise_elu, step.a, 0.0f};
   }
   return {algorithm::undef, 0.0f, 0.0f};
 }

@@ -21,34 +21,20 @@ struct TypeTag {
 template <typename Fn>
 Status dispatch(DataType dtype, Fn&& fn) {
   switch (dtype) {
-    case DataType::kFloat32:
-      return fn(TypeTag<float>{});
-    case DataType::kFloat64:
-      return fn(TypeTag<double>{});
-    case DataType::kFloat16:
-      return fn(TypeTag<Half>{});
-    case DataType::kBFloat16:
-      return fn(TypeTag<BFloat16>{});
-    case DataType::kInt8:
-      return fn(TypeTag<int8_t>{});
-    case DataType::kInt16:
-      return fn(TypeTag<int16_t>{});
-    case DataType::kInt32:
-      return fn(TypeTag<int32_t>{});
-    case DataType::kInt64:
-      return fn(TypeTag<int64_t>{});
-    case DataType::kUInt8:
-      return fn(TypeTag<uint8_t>{});
-    case DataType::kUInt16:
-      return fn(TypeTag<uint16_t>{});
-    case DataType::kUInt32:
-      return fn(TypeTag<uint32_t>{});
-    case DataType::kUInt64:
-      return fn(TypeTag<uint64_t>{});
-    case DataType::kBool:
-      return fn(TypeTag<bool>{});
-    default:
-      break;
+    case DataType::kFloat32: return fn(TypeTag<float>{});
+    case DataType::kFloat64: return fn(TypeTag<double>{});
+    case DataType::kFloat16: return fn(TypeTag<Half>{});
+    case DataType::kBFloat16: return fn(TypeTag<BFloat16>{});
+    case DataType::kInt8: return fn(TypeTag<int8_t>{});
+    case DataType::kInt16: return fn(TypeTag<int16_t>{});
+    case DataType::kInt32: return fn(TypeTag<int32_t>{});
+    case DataType::kInt64: return fn(TypeTag<int64_t>{});
+    case DataType::kUInt8: return fn(TypeTag<uint8_t>{});
+    case DataType::kUInt16: return fn(TypeTag<uint16_t>{});
+    case DataType::kUInt32: return fn(TypeTag<uint32_t>{});
+    case DataType::kUInt64: return fn(TypeTag<uint64_t>{});
+    case DataType::kBool: return fn(TypeTag<bool>{});
+    default: break;
   }
   return {StatusCode::kUnsupported,
           "no kernel for elements of type " + std::string(to_string(dtype))};
@@ -63,16 +49,11 @@ using Compute =
 template <typename Fn>
 Status dispatch_size(DataType dtype, Fn&& fn) {
   switch (size_of(dtype)) {
-    case 1:
-      return fn(TypeTag<uint8_t>{});
-    case 2:
-      return fn(TypeTag<uint16_t>{});
-    case 4:
-      return fn(TypeTag<uint32_t>{});
-    case 8:
-      return fn(TypeTag<uint64_t>{});
-    default:
-      break;
+    case 1: return fn(TypeTag<uint8_t>{});
+    case 2: return fn(TypeTag<uint16_t>{});
+    case 4: return fn(TypeTag<uint32_t>{});
+    case 8: return fn(TypeTag<uint64_t>{});
+    default: break;
   }
   return {StatusCode::kUnsupported,
           "no kernel for elements of type " + std::string(to_string(dtype))};

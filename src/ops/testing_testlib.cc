@@ -59,16 +59,11 @@ std::string index_text(int64_t flat, const Shape& shape) {
 Tolerance tolerance(DataType type, int64_t terms) {
   const double growth = std::sqrt(static_cast<double>(std::max<int64_t>(1, terms)));
   switch (type) {
-    case DataType::kFloat64:
-      return {1e-14 * growth, 1e-12};
-    case DataType::kFloat32:
-      return {2e-6 * growth, 2e-5};
-    case DataType::kFloat16:
-      return {1e-3 * growth, 4e-3};
-    case DataType::kBFloat16:
-      return {8e-3 * growth, 2e-2};
-    default:
-      return {0, 0};
+    case DataType::kFloat64: return {1e-14 * growth, 1e-12};
+    case DataType::kFloat32: return {2e-6 * growth, 2e-5};
+    case DataType::kFloat16: return {1e-3 * growth, 4e-3};
+    case DataType::kBFloat16: return {8e-3 * growth, 2e-2};
+    default: return {0, 0};
   }
 }
 

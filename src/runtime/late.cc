@@ -72,6 +72,7 @@ LateRunner::LateRunner(ContextState& context)
     : context_(context),
       engine_(context.engine()),
       values_(engine_.program().slots.size()),
+      learned_(engine_.program().bodies.size()),
       workspace_(engine_.backend()) {}
 
 LateRunner::~LateRunner() = default;
@@ -80,6 +81,7 @@ void LateRunner::begin(backends::Stream& stream) {
   stream_ = &stream;
   symbols_ = context_.binding().symbols;
   for (Value& value : values_) value.known = false;
+  for (std::vector<int>& symbols : learned_) symbols.clear();
 }
 
 Result<Shape> LateRunner::shape_of(int slot) const {
@@ -167,11 +169,22 @@ Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, co
         Result<Shape> shape = shape_of(slot);
         return shape.is_ok() ? *std::move(shape) : Shape();
       }));
-  PENSTOCK_ASSIGN_OR_RETURN(bound.kernel, code.tactic->bind(*bound.node));
+  PENSTOCK_ASSIGN_OR_RETURN(bound.kernel, tactic_for(code).bind(*bound.node));
   bound.state = bound.kernel->create_state();
   recent.push_front(std::move(bound));
   if (recent.size() > kMostKernelsPerStep) recent.pop_back();
   return &recent.front();
+}
+
+// Fast kernels are bound to their output's shape. Where nothing tells it yet, the reference kernel
+// runs: it finds the shape itself.
+const backends::Tactic& LateRunner::tactic_for(const StepCode& code) const {
+  for (int slot : code.step->outputs) {
+    if (slot < 0 || shape_of(slot).is_ok()) continue;
+    const backends::Tactic* reference = engine_.backend().find_tactic("reference." + code.step->op);
+    return reference == nullptr ? *code.tactic : *reference;
+  }
+  return *code.tactic;
 }
 
 Status LateRunner::run_step(const StepCode& code) {
@@ -189,23 +202,14 @@ Status LateRunner::run_step(const StepCode& code) {
 
 void LateRunner::forget_body(int body) {
   const plan::Body& facts = engine_.program().bodies[body];
-  const auto forget = [&](int slot) {
-    if (slot < 0) return;
-    values_[slot].known = false;
-    std::vector<std::string> names;
-    for (const ir::Dim& d : engine_.program().slots[slot].shape) d.collect_symbols(names);
-    for (size_t s = 0; s < symbols_.size(); ++s) {
-      const std::string& name = engine_.dims().symbol_name(static_cast<int>(s));
-      if (std::find(names.begin(), names.end(), name) != names.end() &&
-          context_.binding().symbols[s] == DimTable::kUnknown) {
-        symbols_[s] = DimTable::kUnknown;
-      }
-    }
-  };
-  for (int slot : facts.inputs) forget(slot);
+  for (int slot : facts.inputs) values_[slot].known = false;
   for (const plan::Step& step : facts.steps) {
-    for (int slot : step.outputs) forget(slot);
+    for (int slot : step.outputs) {
+      if (slot >= 0) values_[slot].known = false;
+    }
   }
+  for (int symbol : learned_[body]) symbols_[symbol] = DimTable::kUnknown;
+  learned_[body].clear();
 }
 
 Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
@@ -216,6 +220,7 @@ Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
                                        " inputs and was given " + std::to_string(inputs.size())};
   }
   forget_body(body);
+  const std::vector<int64_t> before = symbols_;
   for (size_t i = 0; i < inputs.size(); ++i) {
     PENSTOCK_RETURN_IF_ERROR(learn(facts.inputs[i], *inputs[i].shape));
     Value& value = values_[facts.inputs[i]];
@@ -226,6 +231,10 @@ Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
   for (const StepCode& code : engine_.steps(body)) {
     PENSTOCK_RETURN_IF_ERROR(
         run_step(code).with_context("step '" + code.step->name + "' (" + code.step->op + ")"));
+  }
+  // The next pass through this body finds these anew.
+  for (size_t i = 0; i < symbols_.size(); ++i) {
+    if (symbols_[i] != before[i]) learned_[body].push_back(static_cast<int>(i));
   }
   outputs.clear();
   for (int slot : facts.outputs) {

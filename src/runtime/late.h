@@ -36,6 +36,7 @@ class LateRunner {
     std::unique_ptr<DeviceBuffer> buffer;
   };
 
+  const backends::Tactic& tactic_for(const StepCode& code) const;
   Result<const BoundKernel*> bind(const StepCode& code, const Frame& frame);
   Result<backends::TensorView> allocate(int slot, const Shape& shape);
   Status learn(int slot, const Shape& shape);
@@ -49,6 +50,7 @@ class LateRunner {
   std::vector<int64_t> symbols_;
   std::vector<Value> values_;  // by slot
   std::unordered_map<const plan::Step*, std::list<BoundKernel>> kernels_;
+  std::vector<std::vector<int>> learned_;  // by body: symbols that its last pass told
   DeviceBuffer workspace_;
 };
 

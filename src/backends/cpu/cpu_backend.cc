@@ -82,12 +82,9 @@ std::string processor_name() {
 
 std::string CpuBackend::instruction_set() const {
   switch (simd::active()) {
-    case simd::Isa::kBaseline:
-      return "sse4.2";
-    case simd::Isa::kAvx2:
-      return "avx2";
-    case simd::Isa::kAvx512:
-      return "avx512";
+    case simd::Isa::kBaseline: return "sse4.2";
+    case simd::Isa::kAvx2: return "avx2";
+    case simd::Isa::kAvx512: return "avx512";
   }
   return "sse4.2";
 }

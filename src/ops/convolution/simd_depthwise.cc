@@ -37,32 +37,19 @@ Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(
 DepthwiseStepKind kind_of(EpilogueStep::Kind kind) {
   using Kind = EpilogueStep::Kind;
   switch (kind) {
-    case Kind::kAdd:
-      return DepthwiseStepKind::kAdd;
-    case Kind::kMul:
-      return DepthwiseStepKind::kMul;
-    case Kind::kRelu:
-      return DepthwiseStepKind::kRelu;
-    case Kind::kLeakyRelu:
-      return DepthwiseStepKind::kLeakyRelu;
-    case Kind::kClip:
-      return DepthwiseStepKind::kClip;
-    case Kind::kSigmoid:
-      return DepthwiseStepKind::kSigmoid;
-    case Kind::kTanh:
-      return DepthwiseStepKind::kTanh;
-    case Kind::kGelu:
-      return DepthwiseStepKind::kGelu;
-    case Kind::kGeluTanh:
-      return DepthwiseStepKind::kGeluTanh;
-    case Kind::kSilu:
-      return DepthwiseStepKind::kSilu;
-    case Kind::kHardSwish:
-      return DepthwiseStepKind::kHardSwish;
-    case Kind::kHardSigmoid:
-      return DepthwiseStepKind::kHardSigmoid;
-    case Kind::kElu:
-      return DepthwiseStepKind::kElu;
+    case Kind::kAdd: return DepthwiseStepKind::kAdd;
+    case Kind::kMul: return DepthwiseStepKind::kMul;
+    case Kind::kRelu: return DepthwiseStepKind::kRelu;
+    case Kind::kLeakyRelu: return DepthwiseStepKind::kLeakyRelu;
+    case Kind::kClip: return DepthwiseStepKind::kClip;
+    case Kind::kSigmoid: return DepthwiseStepKind::kSigmoid;
+    case Kind::kTanh: return DepthwiseStepKind::kTanh;
+    case Kind::kGelu: return DepthwiseStepKind::kGelu;
+    case Kind::kGeluTanh: return DepthwiseStepKind::kGeluTanh;
+    case Kind::kSilu: return DepthwiseStepKind::kSilu;
+    case Kind::kHardSwish: return DepthwiseStepKind::kHardSwish;
+    case Kind::kHardSigmoid: return DepthwiseStepKind::kHardSigmoid;
+    case Kind::kElu: return DepthwiseStepKind::kElu;
   }
   return DepthwiseStepKind::kRelu;
 }

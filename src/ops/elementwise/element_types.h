@@ -19,18 +19,12 @@ template <Elements kSet, typename T>
 constexpr bool takes() {
   constexpr bool kIsBool = std::is_same_v<T, bool>;
   switch (kSet) {
-    case Elements::kFloating:
-      return kIsFloating<T>;
-    case Elements::kInteger:
-      return std::is_integral_v<T> && !kIsBool;
-    case Elements::kSigned:
-      return std::is_signed_v<Compute<T>>;
-    case Elements::kNumber:
-      return !kIsBool;
-    case Elements::kBool:
-      return kIsBool;
-    case Elements::kAny:
-      break;
+    case Elements::kFloating: return kIsFloating<T>;
+    case Elements::kInteger: return std::is_integral_v<T> && !kIsBool;
+    case Elements::kSigned: return std::is_signed_v<Compute<T>>;
+    case Elements::kNumber: return !kIsBool;
+    case Elements::kBool: return kIsBool;
+    case Elements::kAny: break;
   }
   return true;
 }

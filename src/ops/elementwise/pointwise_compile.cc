@@ -75,17 +75,14 @@ double cost_of(Op op) {
   switch (op) {
     case Op::kLoad:
     case Op::kConst:
-    case Op::kStore:
-      return 0;
+    case Op::kStore: return 0;
     case Op::kSin:
     case Op::kCos:
-    case Op::kPow:
-      return 40;
+    case Op::kPow: return 40;
     case Op::kDiv:
     case Op::kSqrt:
     case Op::kRsqrt:
-    case Op::kReciprocal:
-      return 3;
+    case Op::kReciprocal: return 3;
     case Op::kExp:
     case Op::kLog:
     case Op::kTanh:
@@ -96,10 +93,8 @@ double cost_of(Op op) {
     case Op::kGeluTanh:
     case Op::kSoftplus:
     case Op::kMish:
-    case Op::kElu:
-      return 10;
-    default:
-      return 1;
+    case Op::kElu: return 10;
+    default: return 1;
   }
 }
 

@@ -180,12 +180,9 @@ Result<PointwiseCall> parse_call(std::string_view text, int earlier) {
 
 std::string argument_text(const PointwiseArgument& argument) {
   switch (argument.kind) {
-    case Kind::kInput:
-      return "i" + std::to_string(argument.index);
-    case Kind::kResult:
-      return "t" + std::to_string(argument.index);
-    case Kind::kLiteral:
-      break;
+    case Kind::kInput: return "i" + std::to_string(argument.index);
+    case Kind::kResult: return "t" + std::to_string(argument.index);
+    case Kind::kLiteral: break;
   }
   return to_text(argument.value);
 }

@@ -24,22 +24,14 @@ void copy_rows_of(const std::byte* x, int64_t x_step, std::byte* y, int64_t y_st
 void copy_rows(const std::byte* x, int64_t x_step, std::byte* y, int64_t y_step, int64_t rows,
                int64_t bytes) {
   switch (bytes) {
-    case 1:
-      return copy_rows_of<1>(x, x_step, y, y_step, rows);
-    case 2:
-      return copy_rows_of<2>(x, x_step, y, y_step, rows);
-    case 4:
-      return copy_rows_of<4>(x, x_step, y, y_step, rows);
-    case 8:
-      return copy_rows_of<8>(x, x_step, y, y_step, rows);
-    case 12:
-      return copy_rows_of<12>(x, x_step, y, y_step, rows);
-    case 16:
-      return copy_rows_of<16>(x, x_step, y, y_step, rows);
-    case 32:
-      return copy_rows_of<32>(x, x_step, y, y_step, rows);
-    case 64:
-      return copy_rows_of<64>(x, x_step, y, y_step, rows);
+    case 1: return copy_rows_of<1>(x, x_step, y, y_step, rows);
+    case 2: return copy_rows_of<2>(x, x_step, y, y_step, rows);
+    case 4: return copy_rows_of<4>(x, x_step, y, y_step, rows);
+    case 8: return copy_rows_of<8>(x, x_step, y, y_step, rows);
+    case 12: return copy_rows_of<12>(x, x_step, y, y_step, rows);
+    case 16: return copy_rows_of<16>(x, x_step, y, y_step, rows);
+    case 32: return copy_rows_of<32>(x, x_step, y, y_step, rows);
+    case 64: return copy_rows_of<64>(x, x_step, y, y_step, rows);
     default:
       for (int64_t i = 0; i < rows; ++i) {
         std::memcpy(y + i * y_step, x + i * x_step, static_cast<size_t>(bytes));
@@ -158,14 +150,10 @@ void StridedCopy::block(const std::byte* x, std::byte* y, const Axis& rows,
   if (kind_ == Kind::kRuns)
     return copy_rows(x, x_step, y, y_step, rows.extent, inner.extent * size);
   switch (size_) {
-    case 1:
-      return typed(uint8_t{});
-    case 2:
-      return typed(uint16_t{});
-    case 4:
-      return typed(uint32_t{});
-    default:
-      return typed(uint64_t{});
+    case 1: return typed(uint8_t{});
+    case 2: return typed(uint16_t{});
+    case 4: return typed(uint32_t{});
+    default: return typed(uint64_t{});
   }
 }
 

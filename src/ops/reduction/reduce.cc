@@ -28,20 +28,13 @@ void infer_contents(InferContext& context, Reduction reduction, const std::vecto
   if (known == nullptr || !ir::is_constant(context.shape(0))) return;
   ir::Dim (*combine)(const ir::Dim&, const ir::Dim&) = nullptr;
   switch (reduction) {
-    case Reduction::kSum:
-      combine = [](const ir::Dim& a, const ir::Dim& b) { return a + b; };
-      break;
+    case Reduction::kSum: combine = [](const ir::Dim& a, const ir::Dim& b) { return a + b; }; break;
     case Reduction::kProd:
       combine = [](const ir::Dim& a, const ir::Dim& b) { return a * b; };
       break;
-    case Reduction::kMax:
-      combine = ir::Dim::max;
-      break;
-    case Reduction::kMin:
-      combine = ir::Dim::min;
-      break;
-    default:
-      return;
+    case Reduction::kMax: combine = ir::Dim::max; break;
+    case Reduction::kMin: combine = ir::Dim::min; break;
+    default: return;
   }
   Shape shape;
   for (const ir::Dim& extent : context.shape(0)) shape.push_back(extent.constant());
@@ -198,26 +191,16 @@ T reduce(Reduction reduction, const std::vector<Wide<T>>& values) {
     product = multiply(product, value);
   }
   switch (reduction) {
-    case Reduction::kSum:
-      return narrow<T>(sum);
-    case Reduction::kMean:
-      return mean<T>(sum, values.size());
-    case Reduction::kMax:
-      return largest<T>(values);
-    case Reduction::kMin:
-      return smallest<T>(values);
-    case Reduction::kProd:
-      return narrow<T>(product);
-    case Reduction::kL1:
-      return narrow<T>(magnitudes);
-    case Reduction::kL2:
-      return from_root<T>(std::sqrt(static_cast<double>(squares)));
-    case Reduction::kSumSquare:
-      return narrow<T>(squares);
-    case Reduction::kLogSum:
-      return from_root<T>(std::log(static_cast<double>(sum)));
-    case Reduction::kLogSumExp:
-      return from_root<T>(log_sum_exp(values));
+    case Reduction::kSum: return narrow<T>(sum);
+    case Reduction::kMean: return mean<T>(sum, values.size());
+    case Reduction::kMax: return largest<T>(values);
+    case Reduction::kMin: return smallest<T>(values);
+    case Reduction::kProd: return narrow<T>(product);
+    case Reduction::kL1: return narrow<T>(magnitudes);
+    case Reduction::kL2: return from_root<T>(std::sqrt(static_cast<double>(squares)));
+    case Reduction::kSumSquare: return narrow<T>(squares);
+    case Reduction::kLogSum: return from_root<T>(std::log(static_cast<double>(sum)));
+    case Reduction::kLogSumExp: return from_root<T>(log_sum_exp(values));
   }
   return T{};
 }

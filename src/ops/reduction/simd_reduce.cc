@@ -42,24 +42,16 @@ std::optional<Recipe> recipe_of(std::string_view op) {
   const std::optional<Reduction> reduction = find_reduction(op);
   if (!reduction) return std::nullopt;
   switch (*reduction) {
-    case Reduction::kSum:
-      return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kNothing};
-    case Reduction::kMean:
-      return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kDivide};
-    case Reduction::kMax:
-      return Recipe{ReduceOp::kMax, ReduceOp::kMax, Finish::kNothing};
-    case Reduction::kMin:
-      return Recipe{ReduceOp::kMin, ReduceOp::kMin, Finish::kNothing};
-    case Reduction::kProd:
-      return Recipe{ReduceOp::kProd, ReduceOp::kProd, Finish::kNothing};
+    case Reduction::kSum: return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kNothing};
+    case Reduction::kMean: return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kDivide};
+    case Reduction::kMax: return Recipe{ReduceOp::kMax, ReduceOp::kMax, Finish::kNothing};
+    case Reduction::kMin: return Recipe{ReduceOp::kMin, ReduceOp::kMin, Finish::kNothing};
+    case Reduction::kProd: return Recipe{ReduceOp::kProd, ReduceOp::kProd, Finish::kNothing};
     case Reduction::kSumSquare:
       return Recipe{ReduceOp::kSumSquares, ReduceOp::kSum, Finish::kNothing};
-    case Reduction::kL2:
-      return Recipe{ReduceOp::kSumSquares, ReduceOp::kSum, Finish::kRoot};
-    case Reduction::kLogSum:
-      return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kLog};
-    default:
-      return std::nullopt;
+    case Reduction::kL2: return Recipe{ReduceOp::kSumSquares, ReduceOp::kSum, Finish::kRoot};
+    case Reduction::kLogSum: return Recipe{ReduceOp::kSum, ReduceOp::kSum, Finish::kLog};
+    default: return std::nullopt;
   }
 }
 

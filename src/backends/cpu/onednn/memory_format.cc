@@ -32,14 +32,10 @@ constexpr Tag kBlocked16Tags[] = {Tag::nCw16c, Tag::nChw16c, Tag::nCdhw16c};
 
 Tag spatial_tag(ir::Layout layout, size_t rank) {
   switch (layout) {
-    case ir::Layout::kPlain:
-      return kPlainTags[rank - 1];
-    case ir::Layout::kChannelsLast:
-      return kChannelsLastTags[rank - 3];
-    case ir::Layout::kBlocked8:
-      return kBlocked8Tags[rank - 3];
-    case ir::Layout::kBlocked16:
-      return kBlocked16Tags[rank - 3];
+    case ir::Layout::kPlain: return kPlainTags[rank - 1];
+    case ir::Layout::kChannelsLast: return kChannelsLastTags[rank - 3];
+    case ir::Layout::kBlocked8: return kBlocked8Tags[rank - 3];
+    case ir::Layout::kBlocked16: return kBlocked16Tags[rank - 3];
   }
   return Tag::undef;
 }
@@ -48,18 +44,12 @@ Tag spatial_tag(ir::Layout layout, size_t rank) {
 
 Result<memory::data_type> data_type_of(DataType type) {
   switch (type) {
-    case DataType::kFloat32:
-      return memory::data_type::f32;
-    case DataType::kFloat16:
-      return memory::data_type::f16;
-    case DataType::kBFloat16:
-      return memory::data_type::bf16;
-    case DataType::kInt32:
-      return memory::data_type::s32;
-    case DataType::kInt8:
-      return memory::data_type::s8;
-    case DataType::kUInt8:
-      return memory::data_type::u8;
+    case DataType::kFloat32: return memory::data_type::f32;
+    case DataType::kFloat16: return memory::data_type::f16;
+    case DataType::kBFloat16: return memory::data_type::bf16;
+    case DataType::kInt32: return memory::data_type::s32;
+    case DataType::kInt8: return memory::data_type::s8;
+    case DataType::kUInt8: return memory::data_type::u8;
     default:
       return Status(StatusCode::kUnsupported,
                     "oneDNN has no elements of type " + std::string(to_string(type)));

@@ -35,17 +35,12 @@ class PrimitiveKernel::State : public KernelState {
       const Argument& argument = step.arguments[i];
       void* data = nullptr;
       switch (argument.source) {
-        case Source::kInput:
-          data = run.input(argument.index).data;
-          break;
-        case Source::kOutput:
-          data = output;
-          break;
+        case Source::kInput: data = run.input(argument.index).data; break;
+        case Source::kOutput: data = output; break;
         case Source::kWorkspace:
           data = static_cast<std::byte*>(run.workspace()) + argument.index;
           break;
-        case Source::kConstant:
-          continue;
+        case Source::kConstant: continue;
       }
       const dnnl_status_t status = dnnl_memory_set_data_handle(arguments_[index][i].memory, data);
       if (status != dnnl_success) return status;

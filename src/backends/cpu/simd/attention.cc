@@ -8,12 +8,9 @@ namespace penstock::simd {
 
 const AttentionKernel& attention_kernel(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512:
-      return kAttentionAvx512;
-    case Isa::kAvx2:
-      return kAttentionAvx2;
-    case Isa::kBaseline:
-      break;
+    case Isa::kAvx512: return kAttentionAvx512;
+    case Isa::kAvx2: return kAttentionAvx2;
+    case Isa::kBaseline: break;
   }
   return kAttentionBaseline;
 }

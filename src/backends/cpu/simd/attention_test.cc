@@ -90,28 +90,17 @@ void check(const AttentionKernel& kernel, const Problem& p) {
   a.q = q.data(), a.k = k.data(), a.v = v.data();
   a.scale = 1.0f / std::sqrt(static_cast<float>(p.depth));
   switch (p.masks) {
-    case Masks::kNone:
-      break;
-    case Masks::kSharedRow:
-      a.masks[0] = {mask.data(), 0};
-      break;
-    case Masks::kFullyMasked:
-      a.masks[0] = {mask.data(), p.keys};
-      break;
+    case Masks::kNone: break;
+    case Masks::kSharedRow: a.masks[0] = {mask.data(), 0}; break;
+    case Masks::kFullyMasked: a.masks[0] = {mask.data(), p.keys}; break;
     case Masks::kTwo:
       a.masks[0] = {mask.data(), p.keys};
       a.masks[1] = {bias.data(), p.keys};
       break;
     case Masks::kKeep:
-    case Masks::kKeepNothing:
-      a.keep = keep.data(), a.keep_stride = p.keys;
-      break;
-    case Masks::kKeepShared:
-      a.keep = keep.data(), a.keep_stride = 0;
-      break;
-    case Masks::kCausal:
-      a.causal = true, a.causal_offset = p.causal_offset;
-      break;
+    case Masks::kKeepNothing: a.keep = keep.data(), a.keep_stride = p.keys; break;
+    case Masks::kKeepShared: a.keep = keep.data(), a.keep_stride = 0; break;
+    case Masks::kCausal: a.causal = true, a.causal_offset = p.causal_offset; break;
   }
   std::vector<float> out(p.queries * a.out_stride, kUntouched);
   a.out = out.data();

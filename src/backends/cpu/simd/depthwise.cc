@@ -10,13 +10,10 @@ namespace penstock::simd {
 const DepthwiseKernel& depthwise_kernel(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx512:
-      return kDepthwiseAvx512;
-    case Isa::kAvx2:
-      return kDepthwiseAvx2;
+    case Isa::kAvx512: return kDepthwiseAvx512;
+    case Isa::kAvx2: return kDepthwiseAvx2;
 #endif
-    default:
-      return kDepthwiseBaseline;
+    default: return kDepthwiseBaseline;
   }
 }
 

@@ -50,12 +50,9 @@ class Depthwise {
   template <int kStride>
   static void by_kernel(const DepthwiseArgs& args, int64_t begin, int64_t end, float* workspace) {
     switch (args.kernel_w) {
-      case 3:
-        return Depthwise(args, workspace).direct_items<3, kStride>(begin, end);
-      case 5:
-        return Depthwise(args, workspace).staged_items<5, kStride>(begin, end);
-      default:
-        return Depthwise(args, workspace).staged_items<7, kStride>(begin, end);
+      case 3: return Depthwise(args, workspace).direct_items<3, kStride>(begin, end);
+      case 5: return Depthwise(args, workspace).staged_items<5, kStride>(begin, end);
+      default: return Depthwise(args, workspace).staged_items<7, kStride>(begin, end);
     }
   }
 
@@ -312,14 +309,11 @@ class Depthwise {
         return activate(offset, count, [=](M x) { return min(b, max(a, x)); });
       case DepthwiseStepKind::kSigmoid:
         return activate(offset, count, [](M x) { return sigmoid(x); });
-      case DepthwiseStepKind::kTanh:
-        return activate(offset, count, [](M x) { return tanh(x); });
-      case DepthwiseStepKind::kGelu:
-        return activate(offset, count, [](M x) { return gelu(x); });
+      case DepthwiseStepKind::kTanh: return activate(offset, count, [](M x) { return tanh(x); });
+      case DepthwiseStepKind::kGelu: return activate(offset, count, [](M x) { return gelu(x); });
       case DepthwiseStepKind::kGeluTanh:
         return activate(offset, count, [](M x) { return gelu_tanh(x); });
-      case DepthwiseStepKind::kSilu:
-        return activate(offset, count, [](M x) { return silu(x); });
+      case DepthwiseStepKind::kSilu: return activate(offset, count, [](M x) { return silu(x); });
       case DepthwiseStepKind::kHardSwish:
         return activate(offset, count, [](M x) { return hard_swish(x, 1.0f / 6.0f, 0.5f); });
       case DepthwiseStepKind::kHardSigmoid:

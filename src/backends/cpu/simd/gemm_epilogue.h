@@ -117,27 +117,18 @@ class TileFinisher {
     const V lo = V::broadcast(s.lo);
     const V hi = V::broadcast(s.hi);
     switch (s.kind) {
-      case GemmStepKind::kBiasPerColumn:
-        return add_column_bias(data + range_.col);
+      case GemmStepKind::kBiasPerColumn: return add_column_bias(data + range_.col);
       case GemmStepKind::kBiasPerRow:
         data += range_.row;
         return pass([=](V x, int64_t i, int64_t) { return x + V::broadcast(data[i]); });
-      case GemmStepKind::kAddMatrix:
-        return add_matrix(data, s.ld);
-      case GemmStepKind::kRelu:
-        return each([](V x) { return max(V::zero(), x); });
-      case GemmStepKind::kGeluErf:
-        return each([](V x) { return gelu(x); });
-      case GemmStepKind::kGeluTanh:
-        return each([](V x) { return gelu_tanh(x); });
-      case GemmStepKind::kSilu:
-        return each([](V x) { return silu(x); });
-      case GemmStepKind::kSigmoid:
-        return each([](V x) { return sigmoid(x); });
-      case GemmStepKind::kTanh:
-        return each([](V x) { return tanh(x); });
-      case GemmStepKind::kClip:
-        return each([=](V x) { return min(hi, max(lo, x)); });
+      case GemmStepKind::kAddMatrix: return add_matrix(data, s.ld);
+      case GemmStepKind::kRelu: return each([](V x) { return max(V::zero(), x); });
+      case GemmStepKind::kGeluErf: return each([](V x) { return gelu(x); });
+      case GemmStepKind::kGeluTanh: return each([](V x) { return gelu_tanh(x); });
+      case GemmStepKind::kSilu: return each([](V x) { return silu(x); });
+      case GemmStepKind::kSigmoid: return each([](V x) { return sigmoid(x); });
+      case GemmStepKind::kTanh: return each([](V x) { return tanh(x); });
+      case GemmStepKind::kClip: return each([=](V x) { return min(hi, max(lo, x)); });
       case GemmStepKind::kHardSwish:
         return each([](V x) { return hard_swish(x, 1.0f / 6.0f, 0.5f); });
     }

@@ -24,12 +24,9 @@ int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 const GemmKernel& gemm_kernel(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512:
-      return kGemmAvx512;
-    case Isa::kAvx2:
-      return kGemmAvx2;
-    case Isa::kBaseline:
-      break;
+    case Isa::kAvx512: return kGemmAvx512;
+    case Isa::kAvx2: return kGemmAvx2;
+    case Isa::kBaseline: break;
   }
   return kGemmBaseline;
 }

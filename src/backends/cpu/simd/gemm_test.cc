@@ -33,25 +33,16 @@ int64_t matrix_floats(int64_t rows, int64_t cols, int64_t ld) {
 
 double activate(const GemmStep& step, double x) {
   switch (step.kind) {
-    case GemmStepKind::kRelu:
-      return x > 0 ? x : 0;
-    case GemmStepKind::kGeluErf:
-      return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+    case GemmStepKind::kRelu: return x > 0 ? x : 0;
+    case GemmStepKind::kGeluErf: return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
     case GemmStepKind::kGeluTanh:
       return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case GemmStepKind::kSilu:
-      return x / (1 + std::exp(-x));
-    case GemmStepKind::kSigmoid:
-      return 1 / (1 + std::exp(-x));
-    case GemmStepKind::kTanh:
-      return std::tanh(x);
-    case GemmStepKind::kClip:
-      return std::min<double>(step.hi, std::max<double>(step.lo, x));
-    case GemmStepKind::kHardSwish:
-      return x * std::min(1.0, std::max(0.0, x / 6 + 0.5));
-    default:
-      ADD_FAILURE() << "not an activation";
-      return 0;
+    case GemmStepKind::kSilu: return x / (1 + std::exp(-x));
+    case GemmStepKind::kSigmoid: return 1 / (1 + std::exp(-x));
+    case GemmStepKind::kTanh: return std::tanh(x);
+    case GemmStepKind::kClip: return std::min<double>(step.hi, std::max<double>(step.lo, x));
+    case GemmStepKind::kHardSwish: return x * std::min(1.0, std::max(0.0, x / 6 + 0.5));
+    default: ADD_FAILURE() << "not an activation"; return 0;
   }
 }
 

@@ -104,12 +104,9 @@ const IsaFlags& active_flags() { return active_machine().flags; }
 
 const char* isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kBaseline:
-      return "SSE4";
-    case Isa::kAvx2:
-      return "AVX2";
-    case Isa::kAvx512:
-      return "AVX512";
+    case Isa::kBaseline: return "SSE4";
+    case Isa::kAvx2: return "AVX2";
+    case Isa::kAvx512: return "AVX512";
   }
   return "unknown";
 }

@@ -8,12 +8,9 @@ namespace penstock::simd {
 
 const LstmKernel& lstm_kernel(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512:
-      return kLstmAvx512;
-    case Isa::kAvx2:
-      return kLstmAvx2;
-    case Isa::kBaseline:
-      break;
+    case Isa::kAvx512: return kLstmAvx512;
+    case Isa::kAvx2: return kLstmAvx2;
+    case Isa::kBaseline: break;
   }
   return kLstmBaseline;
 }

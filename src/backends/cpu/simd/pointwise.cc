@@ -15,13 +15,10 @@ constexpr int64_t kLongRun = 256;
 const PointwiseKernels& kernels_of(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx512:
-      return pointwise_kernels_avx512();
-    case Isa::kAvx2:
-      return pointwise_kernels_avx2();
+    case Isa::kAvx512: return pointwise_kernels_avx512();
+    case Isa::kAvx2: return pointwise_kernels_avx2();
 #endif
-    default:
-      return pointwise_kernels_baseline();
+    default: return pointwise_kernels_baseline();
   }
 }
 

@@ -145,18 +145,12 @@ class BlockRunner {
         if (block_.splat[instr.a]) return splat(instr.dst, *block_.inputs[instr.a]);
         sources_[instr.dst] = {block_.inputs[instr.a], kWidth};
         return;
-      case Op::kConst:
-        return splat(instr.dst, instr.imm0);
-      case Op::kStore:
-        return store(instr);
-      case Op::kPow:
-        return power(instr);
-      case Op::kFma:
-        return ternary(instr, [](V x, V y, V z) { return fma(x, y, z); });
-      case Op::kSelect:
-        return ternary(instr, [](V x, V y, V z) { return select(truth(x), y, z); });
-      default:
-        return instr.op < Op::kAdd ? run_unary(instr) : run_binary(instr);
+      case Op::kConst: return splat(instr.dst, instr.imm0);
+      case Op::kStore: return store(instr);
+      case Op::kPow: return power(instr);
+      case Op::kFma: return ternary(instr, [](V x, V y, V z) { return fma(x, y, z); });
+      case Op::kSelect: return ternary(instr, [](V x, V y, V z) { return select(truth(x), y, z); });
+      default: return instr.op < Op::kAdd ? run_unary(instr) : run_binary(instr);
     }
   }
 
@@ -164,99 +158,59 @@ class BlockRunner {
     using Op = PointwiseOp;
     const float p = instr.imm0, q = instr.imm1;
     switch (instr.op) {
-      case Op::kNeg:
-        return unary(instr, [](V x) { return -x; });
-      case Op::kAbs:
-        return unary(instr, [](V x) { return abs(x); });
-      case Op::kRelu:
-        return unary(instr, [](V x) { return max(V::zero(), x); });
-      case Op::kExp:
-        return unary(instr, [](V x) { return exp(x); });
-      case Op::kLog:
-        return unary(instr, [](V x) { return log(x); });
-      case Op::kSqrt:
-        return unary(instr, [](V x) { return sqrt(x); });
-      case Op::kRsqrt:
-        return unary(instr, [](V x) { return V::broadcast(1.0f) / sqrt(x); });
-      case Op::kReciprocal:
-        return unary(instr, [](V x) { return V::broadcast(1.0f) / x; });
-      case Op::kTanh:
-        return unary(instr, [](V x) { return tanh(x); });
-      case Op::kSigmoid:
-        return unary(instr, [](V x) { return sigmoid(x); });
-      case Op::kSilu:
-        return unary(instr, [](V x) { return silu(x); });
-      case Op::kErf:
-        return unary(instr, [](V x) { return erf(x); });
-      case Op::kGelu:
-        return unary(instr, [](V x) { return gelu(x); });
-      case Op::kGeluTanh:
-        return unary(instr, [](V x) { return gelu_tanh(x); });
-      case Op::kSoftplus:
-        return unary(instr, [](V x) { return softplus(x); });
-      case Op::kMish:
-        return unary(instr, [](V x) { return mish(x); });
-      case Op::kFloor:
-        return unary(instr, [](V x) { return floor(x); });
-      case Op::kCeil:
-        return unary(instr, [](V x) { return ceil(x); });
-      case Op::kRound:
-        return unary(instr, [](V x) { return round(x); });
-      case Op::kSign:
-        return unary(instr, [](V x) { return sign(x); });
-      case Op::kSin:
-        return unary(instr, [](V x) { return sin(x); });
-      case Op::kCos:
-        return unary(instr, [](V x) { return cos(x); });
-      case Op::kNot:
-        return unary(instr, [](V x) { return number(cmp_eq(x, V::zero())); });
-      case Op::kIsNan:
-        return unary(instr, [](V x) { return number(is_nan(x)); });
+      case Op::kNeg: return unary(instr, [](V x) { return -x; });
+      case Op::kAbs: return unary(instr, [](V x) { return abs(x); });
+      case Op::kRelu: return unary(instr, [](V x) { return max(V::zero(), x); });
+      case Op::kExp: return unary(instr, [](V x) { return exp(x); });
+      case Op::kLog: return unary(instr, [](V x) { return log(x); });
+      case Op::kSqrt: return unary(instr, [](V x) { return sqrt(x); });
+      case Op::kRsqrt: return unary(instr, [](V x) { return V::broadcast(1.0f) / sqrt(x); });
+      case Op::kReciprocal: return unary(instr, [](V x) { return V::broadcast(1.0f) / x; });
+      case Op::kTanh: return unary(instr, [](V x) { return tanh(x); });
+      case Op::kSigmoid: return unary(instr, [](V x) { return sigmoid(x); });
+      case Op::kSilu: return unary(instr, [](V x) { return silu(x); });
+      case Op::kErf: return unary(instr, [](V x) { return erf(x); });
+      case Op::kGelu: return unary(instr, [](V x) { return gelu(x); });
+      case Op::kGeluTanh: return unary(instr, [](V x) { return gelu_tanh(x); });
+      case Op::kSoftplus: return unary(instr, [](V x) { return softplus(x); });
+      case Op::kMish: return unary(instr, [](V x) { return mish(x); });
+      case Op::kFloor: return unary(instr, [](V x) { return floor(x); });
+      case Op::kCeil: return unary(instr, [](V x) { return ceil(x); });
+      case Op::kRound: return unary(instr, [](V x) { return round(x); });
+      case Op::kSign: return unary(instr, [](V x) { return sign(x); });
+      case Op::kSin: return unary(instr, [](V x) { return sin(x); });
+      case Op::kCos: return unary(instr, [](V x) { return cos(x); });
+      case Op::kNot: return unary(instr, [](V x) { return number(cmp_eq(x, V::zero())); });
+      case Op::kIsNan: return unary(instr, [](V x) { return number(is_nan(x)); });
       case Op::kLeakyRelu:
         return unary(instr,
                      [p](V x) { return select(cmp_lt(x, V::zero()), x * V::broadcast(p), x); });
       case Op::kClip:
         return unary(instr, [p, q](V x) { return min(V::broadcast(q), max(V::broadcast(p), x)); });
-      case Op::kHardSigmoid:
-        return unary(instr, [p, q](V x) { return hard_sigmoid(x, p, q); });
-      case Op::kHardSwish:
-        return unary(instr, [p, q](V x) { return hard_swish(x, p, q); });
-      case Op::kElu:
-        return unary(instr, [p](V x) { return elu(x, p); });
-      default:
-        return;
+      case Op::kHardSigmoid: return unary(instr, [p, q](V x) { return hard_sigmoid(x, p, q); });
+      case Op::kHardSwish: return unary(instr, [p, q](V x) { return hard_swish(x, p, q); });
+      case Op::kElu: return unary(instr, [p](V x) { return elu(x, p); });
+      default: return;
     }
   }
 
   void run_binary(const PointwiseInstr& instr) {
     using Op = PointwiseOp;
     switch (instr.op) {
-      case Op::kAdd:
-        return binary(instr, [](V x, V y) { return x + y; });
-      case Op::kSub:
-        return binary(instr, [](V x, V y) { return x - y; });
-      case Op::kMul:
-        return binary(instr, [](V x, V y) { return x * y; });
-      case Op::kDiv:
-        return binary(instr, [](V x, V y) { return x / y; });
-      case Op::kMin:
-        return binary(instr, [](V x, V y) { return nan_min(x, y); });
-      case Op::kMax:
-        return binary(instr, [](V x, V y) { return nan_max(x, y); });
+      case Op::kAdd: return binary(instr, [](V x, V y) { return x + y; });
+      case Op::kSub: return binary(instr, [](V x, V y) { return x - y; });
+      case Op::kMul: return binary(instr, [](V x, V y) { return x * y; });
+      case Op::kDiv: return binary(instr, [](V x, V y) { return x / y; });
+      case Op::kMin: return binary(instr, [](V x, V y) { return nan_min(x, y); });
+      case Op::kMax: return binary(instr, [](V x, V y) { return nan_max(x, y); });
       case Op::kPrelu:
         return binary(instr, [](V x, V y) { return select(cmp_lt(x, V::zero()), x * y, x); });
-      case Op::kLess:
-        return binary(instr, [](V x, V y) { return number(cmp_lt(x, y)); });
-      case Op::kLessEqual:
-        return binary(instr, [](V x, V y) { return number(cmp_le(x, y)); });
-      case Op::kGreater:
-        return binary(instr, [](V x, V y) { return number(cmp_gt(x, y)); });
-      case Op::kGreaterEqual:
-        return binary(instr, [](V x, V y) { return number(cmp_ge(x, y)); });
-      case Op::kEqual:
-        return binary(instr, [](V x, V y) { return number(cmp_eq(x, y)); });
-      case Op::kNotEqual:
-        return binary(instr, [](V x, V y) { return number(cmp_ne(x, y)); });
+      case Op::kLess: return binary(instr, [](V x, V y) { return number(cmp_lt(x, y)); });
+      case Op::kLessEqual: return binary(instr, [](V x, V y) { return number(cmp_le(x, y)); });
+      case Op::kGreater: return binary(instr, [](V x, V y) { return number(cmp_gt(x, y)); });
+      case Op::kGreaterEqual: return binary(instr, [](V x, V y) { return number(cmp_ge(x, y)); });
+      case Op::kEqual: return binary(instr, [](V x, V y) { return number(cmp_eq(x, y)); });
+      case Op::kNotEqual: return binary(instr, [](V x, V y) { return number(cmp_ne(x, y)); });
       case Op::kAnd:
         return binary(instr, [](V x, V y) { return number(mask_and(truth(x), truth(y))); });
       case Op::kOr:
@@ -264,8 +218,7 @@ class BlockRunner {
       case Op::kXor:
         return binary(instr,
                       [](V x, V y) { return number(cmp_ne(number(truth(x)), number(truth(y)))); });
-      default:
-        return;
+      default: return;
     }
   }
 

@@ -6,13 +6,10 @@ namespace penstock::simd {
 const RowKernels& row_kernels(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx512:
-      return row_kernels_avx512();
-    case Isa::kAvx2:
-      return row_kernels_avx2();
+    case Isa::kAvx512: return row_kernels_avx512();
+    case Isa::kAvx2: return row_kernels_avx2();
 #endif
-    default:
-      return row_kernels_baseline();
+    default: return row_kernels_baseline();
   }
 }
 

@@ -109,19 +109,14 @@ PENSTOCK_SIMD_INLINE void divide(float* y, int64_t n, int64_t count) {
 template <typename V>
 void reduce_rows(ReduceOp op, const float* x, float* y, int64_t rows, int64_t cols) {
   switch (op) {
-    case ReduceOp::kSum:
-      return reduce_rows_by<V, SumRule>(x, y, rows, cols);
+    case ReduceOp::kSum: return reduce_rows_by<V, SumRule>(x, y, rows, cols);
     case ReduceOp::kMean:
       reduce_rows_by<V, SumRule>(x, y, rows, cols);
       return divide(y, rows, cols);
-    case ReduceOp::kSumSquares:
-      return reduce_rows_by<V, SumSquaresRule>(x, y, rows, cols);
-    case ReduceOp::kMax:
-      return reduce_rows_by<V, MaxRule>(x, y, rows, cols);
-    case ReduceOp::kMin:
-      return reduce_rows_by<V, MinRule>(x, y, rows, cols);
-    case ReduceOp::kProd:
-      return reduce_rows_by<V, ProdRule>(x, y, rows, cols);
+    case ReduceOp::kSumSquares: return reduce_rows_by<V, SumSquaresRule>(x, y, rows, cols);
+    case ReduceOp::kMax: return reduce_rows_by<V, MaxRule>(x, y, rows, cols);
+    case ReduceOp::kMin: return reduce_rows_by<V, MinRule>(x, y, rows, cols);
+    case ReduceOp::kProd: return reduce_rows_by<V, ProdRule>(x, y, rows, cols);
   }
 }
 
@@ -171,19 +166,14 @@ void reduce_columns_by(const float* x, int64_t ld, float* y, int64_t rows, int64
 template <typename V>
 void reduce_columns(ReduceOp op, const float* x, int64_t ld, float* y, int64_t rows, int64_t cols) {
   switch (op) {
-    case ReduceOp::kSum:
-      return reduce_columns_by<V, SumRule>(x, ld, y, rows, cols);
+    case ReduceOp::kSum: return reduce_columns_by<V, SumRule>(x, ld, y, rows, cols);
     case ReduceOp::kMean:
       reduce_columns_by<V, SumRule>(x, ld, y, rows, cols);
       return divide(y, cols, rows);
-    case ReduceOp::kSumSquares:
-      return reduce_columns_by<V, SumSquaresRule>(x, ld, y, rows, cols);
-    case ReduceOp::kMax:
-      return reduce_columns_by<V, MaxRule>(x, ld, y, rows, cols);
-    case ReduceOp::kMin:
-      return reduce_columns_by<V, MinRule>(x, ld, y, rows, cols);
-    case ReduceOp::kProd:
-      return reduce_columns_by<V, ProdRule>(x, ld, y, rows, cols);
+    case ReduceOp::kSumSquares: return reduce_columns_by<V, SumSquaresRule>(x, ld, y, rows, cols);
+    case ReduceOp::kMax: return reduce_columns_by<V, MaxRule>(x, ld, y, rows, cols);
+    case ReduceOp::kMin: return reduce_columns_by<V, MinRule>(x, ld, y, rows, cols);
+    case ReduceOp::kProd: return reduce_columns_by<V, ProdRule>(x, ld, y, rows, cols);
   }
 }
 

@@ -171,18 +171,12 @@ double reduce_of(ReduceOp op, const Row& x) {
     product *= v;
   }
   switch (op) {
-    case ReduceOp::kSum:
-      return sum;
-    case ReduceOp::kMean:
-      return sum / static_cast<double>(x.size());
-    case ReduceOp::kSumSquares:
-      return squares;
-    case ReduceOp::kMax:
-      return largest;
-    case ReduceOp::kMin:
-      return smallest;
-    case ReduceOp::kProd:
-      return product;
+    case ReduceOp::kSum: return sum;
+    case ReduceOp::kMean: return sum / static_cast<double>(x.size());
+    case ReduceOp::kSumSquares: return squares;
+    case ReduceOp::kMax: return largest;
+    case ReduceOp::kMin: return smallest;
+    case ReduceOp::kProd: return product;
   }
   return 0.0;
 }
