@@ -45,30 +45,21 @@ Spec find_spec(std::string_view specs, std::string_view name) {
 bool has_type(const onnx::AttributeProto& attribute, Type::AttributeType type) {
   if (attribute.type() != Type::UNDEFINED) return attribute.type() == type;
   switch (type) {
-    case Type::INT:
-      return attribute.has_i();
-    case Type::FLOAT:
-      return attribute.has_f();
-    case Type::STRING:
-      return attribute.has_s();
-    case Type::TENSOR:
-      return attribute.has_t();
-    case Type::GRAPH:
-      return attribute.has_g();
-    default:
-      return true;  // an empty list is no field at all
+    case Type::INT: return attribute.has_i();
+    case Type::FLOAT: return attribute.has_f();
+    case Type::STRING: return attribute.has_s();
+    case Type::TENSOR: return attribute.has_t();
+    case Type::GRAPH: return attribute.has_g();
+    default: return true;  // an empty list is no field at all
   }
 }
 
 void store(const std::string& name, const onnx::AttributeProto& value, Type::AttributeType type,
            NodeAttributes& into) {
   switch (type) {
-    case Type::INT:
-      return into.plain.set(name, static_cast<int64_t>(value.i()));
-    case Type::FLOAT:
-      return into.plain.set(name, value.f());
-    case Type::STRING:
-      return into.plain.set(name, value.s());
+    case Type::INT: return into.plain.set(name, static_cast<int64_t>(value.i()));
+    case Type::FLOAT: return into.plain.set(name, value.f());
+    case Type::STRING: return into.plain.set(name, value.s());
     case Type::INTS:
       return into.plain.set(name, std::vector<int64_t>(value.ints().begin(), value.ints().end()));
     case Type::FLOATS:
@@ -76,11 +67,8 @@ void store(const std::string& name, const onnx::AttributeProto& value, Type::Att
     case Type::STRINGS:
       return into.plain.set(
           name, std::vector<std::string>(value.strings().begin(), value.strings().end()));
-    case Type::TENSOR:
-      into.tensors.emplace(name, &value.t());
-      return;
-    default:
-      into.graphs.emplace(name, &value.g());
+    case Type::TENSOR: into.tensors.emplace(name, &value.t()); return;
+    default: into.graphs.emplace(name, &value.g());
   }
 }
 

@@ -85,24 +85,15 @@ Result<ir::ConstantRef> from_field(const ir::Constant& header, const Field& fiel
 // Which typed field holds which type: the table of onnx.proto's TensorProto.
 Result<ir::ConstantRef> read_typed(const ir::Constant& header, const onnx::TensorProto& tensor) {
   switch (header.dtype) {
-    case DataType::kFloat32:
-      return from_field<float>(header, tensor.float_data());
-    case DataType::kFloat64:
-      return from_field<double>(header, tensor.double_data());
-    case DataType::kInt64:
-      return from_field<int64_t>(header, tensor.int64_data());
-    case DataType::kUInt64:
-      return from_field<uint64_t>(header, tensor.uint64_data());
-    case DataType::kUInt32:
-      return from_field<uint32_t>(header, tensor.uint64_data());
-    case DataType::kInt32:
-      return from_field<int32_t>(header, tensor.int32_data());
-    case DataType::kInt16:
-      return from_field<int16_t>(header, tensor.int32_data());
-    case DataType::kInt8:
-      return from_field<int8_t>(header, tensor.int32_data());
-    case DataType::kUInt8:
-      return from_field<uint8_t>(header, tensor.int32_data());
+    case DataType::kFloat32: return from_field<float>(header, tensor.float_data());
+    case DataType::kFloat64: return from_field<double>(header, tensor.double_data());
+    case DataType::kInt64: return from_field<int64_t>(header, tensor.int64_data());
+    case DataType::kUInt64: return from_field<uint64_t>(header, tensor.uint64_data());
+    case DataType::kUInt32: return from_field<uint32_t>(header, tensor.uint64_data());
+    case DataType::kInt32: return from_field<int32_t>(header, tensor.int32_data());
+    case DataType::kInt16: return from_field<int16_t>(header, tensor.int32_data());
+    case DataType::kInt8: return from_field<int8_t>(header, tensor.int32_data());
+    case DataType::kUInt8: return from_field<uint8_t>(header, tensor.int32_data());
     case DataType::kBool: {
       std::vector<int32_t> bits(tensor.int32_data().begin(), tensor.int32_data().end());
       for (int32_t& bit : bits) bit = bit != 0 ? 1 : 0;
