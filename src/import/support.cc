@@ -96,10 +96,14 @@ class Survey {
                          int opset) {
     if (attribute.has_t()) check_type(attribute.t().data_type(), place);
     if (attribute.has_sparse_tensor()) types_["sparse tensor"].push_back(place);
+    return attribute.has_g() ? check_graph(attribute.g(), opset) : Status::ok();
+  }
+
+  // Operators of ONNX name types by number: Cast, EyeLike, QuantizeLinear, ...
+  void check_type_attribute(const onnx::AttributeProto& attribute, const std::string& place) {
     const std::string& name = attribute.name();
     const bool is_type = name == "to" || name == "dtype" || name == "output_dtype";
     if (is_type && attribute.i() != 0) check_type(static_cast<int>(attribute.i()), place);
-    return attribute.has_g() ? check_graph(attribute.g(), opset) : Status::ok();
   }
 
   Status check_node(const onnx::NodeProto& node, const std::string& name, int opset) {
@@ -107,6 +111,7 @@ class Survey {
     const bool is_onnx = is_onnx_domain(node.domain());
     for (const onnx::AttributeProto& attribute : node.attribute()) {
       PENSTOCK_RETURN_IF_ERROR(check_attribute(attribute, place, opset));
+      if (is_onnx) check_type_attribute(attribute, place);
     }
     if (is_onnx && node.op_type() == "Constant") return Status::ok();
     const Implementation found = functions_.find(node, opset);
