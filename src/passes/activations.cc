@@ -132,7 +132,7 @@ Status activations(ir::Graph& graph) {
       replace(rewriter, *match, "HardSigmoid", {{"alpha", 1.0f / 6.0f}, {"beta", 0.5f}});
     }
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -317,7 +317,7 @@ Status attention(ir::Graph& graph) {
   Recogniser recogniser(rewriter);
   rewriter.for_each_node([&](ir::Node& node) { recogniser.recognise(node); });
   rewriter.sweep();
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -235,7 +235,7 @@ Status attention_layout(ir::Graph& graph) {
   rewriter.for_each_node([&](ir::Node& node) {
     if (node.op == "Attention") pack(rewriter, node);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

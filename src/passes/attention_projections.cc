@@ -128,7 +128,7 @@ Status attention_projections(ir::Graph& graph) {
     }
     if (parts.size() > 1) merge(rewriter, attention, parts);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -72,7 +72,7 @@ Status batchnorm_folding(ir::Graph& graph) {
       replace_by_mul_and_add(rewriter, norm, *affine);
     }
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -30,7 +30,7 @@ Status bias_folding(ir::Graph& graph) {
       fold(rewriter, node, node.inputs[1], node.inputs[0], 1);
     }
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

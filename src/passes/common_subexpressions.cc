@@ -85,7 +85,7 @@ class Merger {
 Status common_subexpressions(ir::Graph& graph) {
   Rewriter rewriter(graph);
   Merger(rewriter).merge_region(graph.main, {});
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -111,7 +111,7 @@ Status constant_folding(ir::Graph& graph) {
                                graph.add_constant(outputs[i]->name, std::move(constant)), *node);
     }
   }
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

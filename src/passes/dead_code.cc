@@ -31,7 +31,7 @@ Status dead_code(ir::Graph& graph) {
     }
     while (!node.outputs.empty() && node.outputs.back() == nullptr) node.outputs.pop_back();
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

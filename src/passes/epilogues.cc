@@ -85,7 +85,7 @@ Status epilogues(ir::Graph& graph) {
     ir::Node* node = &first;
     while (node != nullptr) node = absorb_user(rewriter, *node);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -4,6 +4,7 @@
 
 #include "passes/pass.h"
 #include "passes/pattern.h"
+#include "passes/symbols.h"
 
 namespace penstock::passes {
 namespace {
@@ -36,6 +37,22 @@ ir::Value* neutral_operand(const ir::Node& node) {
   if (all_are(node.inputs[1], neutral)) return node.inputs[0];
   const bool commutes = node.op == "Add" || node.op == "Mul";
   return commutes && all_are(node.inputs[0], neutral) ? node.inputs[1] : nullptr;
+}
+
+// x and true, x or false: the operand that is the result, apart from a broadcast.
+ir::Value* neutral_condition(const ir::Node& node) {
+  if (node.op != "And" && node.op != "Or") return nullptr;
+  const int64_t neutral = node.op == "And" ? 1 : 0;
+  for (size_t i = 0; i < 2; ++i) {
+    const ir::Value* other = node.inputs[1 - i];
+    if (const ir::Node* expand = producer(other, "Expand")) other = expand->inputs[0];
+    if (!other->is_constant()) continue;
+    const std::vector<int64_t> elements = ir::to_int64s(*other->constant);
+    if (std::all_of(elements.begin(), elements.end(), [&](int64_t x) { return x == neutral; })) {
+      return node.inputs[i];
+    }
+  }
+  return nullptr;
 }
 
 std::vector<int64_t> permutation(const ir::Node& transpose) {
@@ -85,8 +102,67 @@ bool remove_identity(Rewriter& rewriter, ir::Node& node) {
   return rewriter.replace(y, x);
 }
 
-// Of two Reshapes, or two Transposes, in a row, the second does it all.
+// A condition that only broadcasts the other is an Expand.
+void make_expand(Rewriter& rewriter, ir::Node& node) {
+  ir::Value* x = neutral_condition(node);
+  if (x == nullptr) return;
+  ir::Node expand;
+  expand.op = "Expand";
+  expand.name = node.name;
+  expand.inputs = {x};
+  expand.attributes.set("shape", as_attribute(node.outputs[0]->shape));
+  rewriter.replace_node(node, std::move(expand));
+}
+
+// Operators that broadcast take an operand as it is in front of an Expand, where another operand
+// has the full shape.
+void skip_expand(Rewriter& rewriter, ir::Node& node) {
+  constexpr std::string_view kBroadcasting[] = {"Add",
+                                                "And",
+                                                "Div",
+                                                "Equal",
+                                                "Greater",
+                                                "Less",
+                                                "Max",
+                                                "Min",
+                                                "Mul",
+                                                "Or",
+                                                "Pow",
+                                                "PRelu",
+                                                "Sub",
+                                                "Where",
+                                                "Xor",
+                                                "Mod",
+                                                "GreaterOrEqual",
+                                                "LessOrEqual"};
+  if (std::find(std::begin(kBroadcasting), std::end(kBroadcasting), node.op) ==
+      std::end(kBroadcasting)) {
+    return;
+  }
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ir::Node* expand = producer(node.inputs[i], "Expand");
+    if (expand == nullptr) continue;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const bool is_full = node.inputs[k]->shape == node.outputs[0]->shape;
+      if (k == i || !is_full || producer(node.inputs[k], "Expand") != nullptr) continue;
+      merge_origins(node.origins, expand->origins);
+      rewriter.set_input(node, i, expand->inputs[0]);
+      break;
+    }
+  }
+}
+
+// Of two Reshapes, Expands or Transposes in a row, the second does it all.
 void compose(Rewriter& rewriter, ir::Node& node) {
+  if (node.op == "Expand" && node.attributes.has("shape")) {
+    const ir::Node* first = producer(node.inputs[0], "Expand");
+    if (first != nullptr) {
+      merge_origins(node.origins, first->origins);
+      node.attributes.set("shape", as_attribute(node.outputs[0]->shape));
+      rewriter.set_input(node, 0, first->inputs[0]);
+    }
+    return;
+  }
   if (node.op == "Reshape" && node.attributes.has("shape")) {
     const ir::Node* first = producer(node.inputs[0], "Reshape");
     if (first == nullptr || first->inputs.size() != 1) return;
@@ -149,11 +225,14 @@ Status identity_elimination(ir::Graph& graph) {
   rewriter.for_each_node([&](ir::Node& node) {
     inline_if(rewriter, node);
     if (!rewriter.is_alive(&node)) return;
+    make_expand(rewriter, node);
+    if (!rewriter.is_alive(&node)) return;
+    skip_expand(rewriter, node);
     compose(rewriter, node);
     transpose_to_reshape(node);
     remove_identity(rewriter, node);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -85,7 +85,7 @@ Status layer_norm(ir::Graph& graph) {
       }
     });
   }
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -43,7 +43,7 @@ Status matmul_flattening(ir::Graph& graph) {
     back.attributes.set("allowzero", int64_t{1});
     rewriter.replace_node(matmul, std::move(back));
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -49,7 +49,7 @@ Status matmul_operands(ir::Graph& graph) {
     take_transpose(rewriter, node, 1, "trans_b");
     take_factor(rewriter, node);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -59,7 +59,7 @@ Status pad_folding(ir::Graph& graph) {
     merge_origins(node.origins, pad->origins);
     rewriter.set_input(node, 0, pad->inputs[0]);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -29,6 +29,9 @@ Status bias_folding(ir::Graph& graph);
 Status scale_folding(ir::Graph& graph);
 Status pad_folding(ir::Graph& graph);
 Status matmul_flattening(ir::Graph& graph);
+Status range_folding(ir::Graph& graph);
+Status concat_reshapes(ir::Graph& graph);
+Status transpose_sinking(ir::Graph& graph);
 
 // Recognise: one node for what exporters write as many.
 Status layer_norm(ir::Graph& graph);

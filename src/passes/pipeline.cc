@@ -3,22 +3,27 @@
 
 #include <algorithm>
 
+#include "passes/symbols.h"
+
 namespace penstock::passes {
 namespace {
 
 // Rounds feed each other: a folded constant makes a shape known, a known shape makes a node an
 // identity, and what that leaves behind is often equal to something else.
 constexpr Pass kSimplify[] = {
-    {"infer_shapes", infer_shapes},                    // what the last round made known
-    {"constant_folding", constant_folding},            // all later passes look for constants
-    {"shape_folding", shape_folding},                  // parameters become attributes
-    {"identity_elimination", identity_elimination},    // fewer nodes in the way of patterns
+    {"infer_shapes", infer_shapes},                  // what the last round made known
+    {"constant_folding", constant_folding},          // all later passes look for constants
+    {"shape_folding", shape_folding},                // parameters become attributes
+    {"range_folding", range_folding},                // makes identities of masks
+    {"identity_elimination", identity_elimination},  // fewer nodes in the way of patterns
+    {"concat_reshapes", concat_reshapes},
     {"common_subexpressions", common_subexpressions},  // exporters repeat what they compute
     {"matmul_flattening", matmul_flattening},  // Reshape-MatMul-Reshape hides biases from the next
     {"batchnorm_folding", batchnorm_folding},  // leaves biases and scales to the next two
     {"bias_folding", bias_folding},            // before scales: a scale then reaches the bias too
     {"scale_folding", scale_folding},
     {"pad_folding", pad_folding},
+    {"transpose_sinking", transpose_sinking},  // after scales and biases, which see through one
     {"dead_code", dead_code},
 };
 
@@ -29,6 +34,8 @@ constexpr Pass kRecognise[] = {
     {"attention", attention},
     {"attention_layout", attention_layout},            // takes the Transposes around it
     {"attention_projections", attention_projections},  // one wide product for Q, K and V
+    {"identity_elimination", identity_elimination},    // Reshapes that met another
+    {"matmul_flattening", matmul_flattening},          // of the Reshape that attention left
     {"constant_folding", constant_folding},            // biases and masks put together
     {"common_subexpressions", common_subexpressions},  // masks, made ready once for all layers
     {"identity_elimination", identity_elimination},    // Reshapes that met another
@@ -59,6 +66,8 @@ Status run_pass(const Pass& pass, ir::Graph& graph, const PipelineOptions& optio
   const size_t before = count_nodes(graph);
   PENSTOCK_RETURN_IF_ERROR(pass.run(graph).with_context("pass " + std::string(pass.name)));
   PENSTOCK_RETURN_IF_ERROR(ir::verify(graph).with_context("after pass " + std::string(pass.name)));
+  PENSTOCK_RETURN_IF_ERROR(
+      check_symbols(graph).with_context("after pass " + std::string(pass.name)));
   if (options.on_pass) options.on_pass(pass.name, before, count_nodes(graph));
   return Status::ok();
 }

@@ -129,7 +129,7 @@ Status pointwise_regions(ir::Graph& graph) {
     const RegionFinder region(rewriter, *root);
     if (region.size() > 1) fuse(rewriter, *root, region.ordered(nodes));
   }
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

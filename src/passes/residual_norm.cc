@@ -43,7 +43,7 @@ Status residual_norm(ir::Graph& graph) {
     rewriter.replace_node(*add, std::move(fused));
     rewriter.erase(norm);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -103,6 +103,7 @@ bool Rewriter::replace(ir::Value* from, ir::Value* to) {
     }
     graph_.swap_names(from, to);
   }
+  note_substitutions(from->shape, to->shape, substitutions_);
   std::vector<ir::Node*> moved = std::move(users_[from]);
   users_.erase(from);
   for (ir::Node* user : moved) std::replace(user->inputs.begin(), user->inputs.end(), from, to);
@@ -117,6 +118,12 @@ bool Rewriter::replace(ir::Value* from, ir::Value* to) {
   outputs_.erase(from);
   if (from->producer != nullptr) erase_unused_producers({from});
   return true;
+}
+
+Status Rewriter::finish() {
+  substitute(graph_, substitutions_);
+  substitutions_.clear();
+  return status_;
 }
 
 void Rewriter::replace_or_copy(ir::Value* from, ir::Value* to, ir::Node& where) {

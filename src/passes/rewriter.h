@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "passes/symbols.h"
 
 namespace penstock::passes {
 
@@ -66,6 +67,9 @@ class Rewriter {
   // Removes nodes without uses that the pass leaves behind; true where there were any.
   bool sweep();
 
+  // To be called last: replaces the data-dependent symbols that edits made known. Answers with the
+  // first error of emit().
+  Status finish();
   const Status& status() const { return status_; }
 
  private:
@@ -84,6 +88,7 @@ class Rewriter {
   std::unordered_map<const ir::Node*, Place> places_;
   std::unordered_map<const ir::Value*, std::vector<ir::Node*>> users_;
   std::unordered_map<const ir::Value*, int> outputs_;
+  Substitutions substitutions_;
   Status status_;
 };
 

@@ -35,7 +35,7 @@ Status scale_folding(ir::Graph& graph) {
       fold(rewriter, node, node.inputs[1], node.inputs[0], false);
     }
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

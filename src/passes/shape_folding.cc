@@ -4,16 +4,10 @@
 #include "ops/op_definition.h"
 #include "passes/pass.h"
 #include "passes/rewriter.h"
+#include "passes/symbols.h"
 
 namespace penstock::passes {
 namespace {
-
-ir::Attribute as_attribute(const std::vector<ir::Dim>& extents) {
-  if (!ir::is_constant(extents)) return extents;
-  std::vector<int64_t> integers;
-  for (const ir::Dim& extent : extents) integers.push_back(extent.constant());
-  return integers;
-}
 
 // Parameters with known contents become attributes: the chains that computed them die.
 void move_parameters(Rewriter& rewriter, ir::Node& node) {
@@ -69,7 +63,7 @@ Status shape_folding(ir::Graph& graph) {
     make_reshape(node);
   });
   rewriter.for_each_node([&](ir::Node& node) { make_extents(rewriter, node); });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes

@@ -51,7 +51,7 @@ Status softmax(ir::Graph& graph) {
     softmax.attributes.set("axis", *axis);
     rewriter.replace_node(node, std::move(softmax), match->nodes);
   });
-  return rewriter.status();
+  return rewriter.finish();
 }
 
 }  // namespace penstock::passes
