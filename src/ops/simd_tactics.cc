@@ -1,7 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/simd_attention.h"
+#include "ops/convolution/simd_depthwise.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/indexing/tactics.h"
+#include "ops/matmul/simd_matmul.h"
 #include "ops/movement/tactics.h"
 #include "ops/normalization/simd_norms.h"
 #include "ops/recurrent/simd_lstm.h"
@@ -22,6 +24,8 @@ const backends::TacticSource& simd_tactics() {
              reduction_simd_tactics(),
              attention_simd_tactics(),
              recurrent_simd_tactics(),
+             matmul_simd_tactics(),
+             convolution_simd_tactics(),
          }) {
       all.insert(all.end(), family.begin(), family.end());
     }

@@ -72,9 +72,12 @@ class Depthwise {
     channel_ = chunk * kChunk;
     live_ = std::min(kChunk, args_.channels - channel_);
     w_ = args_.packed_w + chunk * args_.kernel_h * args_.kernel_w * kChunk;
-    for (int64_t i = 0; i < kChunk; ++i) {
-      bias_[i] = args_.bias != nullptr && i < live_ ? args_.bias[channel_ + i] : 0.0f;
+    if (args_.bias != nullptr && live_ == kChunk) {
+      bias_ = args_.bias + channel_;
+      return;
     }
+    bias_ = local_bias_;
+    if (args_.bias != nullptr) std::copy_n(args_.bias + channel_, live_, local_bias_);
   }
 
   // The rows of the window of result row oh; `row` gives the address of an input row.
@@ -332,7 +335,8 @@ class Depthwise {
   int first_step_ = 0;  // steps before it are part of the sums
   float lo_ = 0.0f;
   float hi_ = 0.0f;
-  alignas(64) float bias_[kDepthwiseChunk] = {};
+  const float* bias_ = nullptr;  // kChunk floats
+  alignas(64) float local_bias_[kDepthwiseChunk] = {};
 };
 
 }  // namespace PENSTOCK_SIMD_ISA
