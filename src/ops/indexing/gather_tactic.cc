@@ -36,16 +36,11 @@ void gather_rows(const std::byte* table, const Index* indices, int64_t extent, s
         [](std::byte* to, const std::byte* from) { std::memcpy(to, from, decltype(size)::value); });
   };
   switch (bytes) {
-    case 1:
-      return fixed(std::integral_constant<int64_t, 1>());
-    case 2:
-      return fixed(std::integral_constant<int64_t, 2>());
-    case 4:
-      return fixed(std::integral_constant<int64_t, 4>());
-    case 8:
-      return fixed(std::integral_constant<int64_t, 8>());
-    case 16:
-      return fixed(std::integral_constant<int64_t, 16>());
+    case 1: return fixed(std::integral_constant<int64_t, 1>());
+    case 2: return fixed(std::integral_constant<int64_t, 2>());
+    case 4: return fixed(std::integral_constant<int64_t, 4>());
+    case 8: return fixed(std::integral_constant<int64_t, 8>());
+    case 16: return fixed(std::integral_constant<int64_t, 16>());
     default:
       copy_rows(table, indices, extent, y, count, bytes,
                 [bytes](std::byte* to, const std::byte* from) {

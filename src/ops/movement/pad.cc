@@ -84,14 +84,10 @@ int64_t padded_source(int64_t i, int64_t extent, int64_t begin, int64_t end, Pad
   const int64_t place = i - std::max<int64_t>(0, begin);
   if (place >= 0 && place < count) return first + place;
   switch (mode) {
-    case PadMode::kConstant:
-      return -1;
-    case PadMode::kEdge:
-      return first + std::clamp<int64_t>(place, 0, count - 1);
-    case PadMode::kWrap:
-      return first + ((place % count) + count) % count;
-    case PadMode::kReflect:
-      break;
+    case PadMode::kConstant: return -1;
+    case PadMode::kEdge: return first + std::clamp<int64_t>(place, 0, count - 1);
+    case PadMode::kWrap: return first + ((place % count) + count) % count;
+    case PadMode::kReflect: break;
   }
   if (count == 1) return first;
   const int64_t period = 2 * (count - 1);
