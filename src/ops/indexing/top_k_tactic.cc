@@ -60,7 +60,7 @@ int64_t collect(const T* x, int64_t n, int64_t step, int64_t k, Entry<Compute<T>
   C bound{};
   for (int64_t i = 0; i < n; ++i) {
     const C value = static_cast<C>(x[i * step]);
-    if (full && !is_better(value, bound, Largest)) continue;
+    if (full && (Largest ? value <= bound : value >= bound)) continue;  // false for NaN
     entries[held++] = {value, static_cast<int32_t>(i)};
     if (held < 2 * k) continue;
     std::nth_element(entries, entries + k - 1, entries + held, order);

@@ -49,34 +49,19 @@ Result<GemmStep> activation(const EpilogueStep& step) {
   using Kind = EpilogueStep::Kind;
   GemmStep result{};
   switch (step.kind) {
-    case Kind::kRelu:
-      result.kind = GemmStepKind::kRelu;
-      return result;
-    case Kind::kGelu:
-      result.kind = GemmStepKind::kGeluErf;
-      return result;
-    case Kind::kGeluTanh:
-      result.kind = GemmStepKind::kGeluTanh;
-      return result;
-    case Kind::kSilu:
-      result.kind = GemmStepKind::kSilu;
-      return result;
-    case Kind::kSigmoid:
-      result.kind = GemmStepKind::kSigmoid;
-      return result;
-    case Kind::kTanh:
-      result.kind = GemmStepKind::kTanh;
-      return result;
-    case Kind::kHardSwish:
-      result.kind = GemmStepKind::kHardSwish;
-      return result;
+    case Kind::kRelu: result.kind = GemmStepKind::kRelu; return result;
+    case Kind::kGelu: result.kind = GemmStepKind::kGeluErf; return result;
+    case Kind::kGeluTanh: result.kind = GemmStepKind::kGeluTanh; return result;
+    case Kind::kSilu: result.kind = GemmStepKind::kSilu; return result;
+    case Kind::kSigmoid: result.kind = GemmStepKind::kSigmoid; return result;
+    case Kind::kTanh: result.kind = GemmStepKind::kTanh; return result;
+    case Kind::kHardSwish: result.kind = GemmStepKind::kHardSwish; return result;
     case Kind::kClip:
       result.kind = GemmStepKind::kClip;
       result.lo = step.a;
       result.hi = step.b;
       return result;
-    default:
-      return refuse("the kernel has no " + print_epilogue({step}));
+    default: return refuse("the kernel has no " + print_epilogue({step}));
   }
 }
 

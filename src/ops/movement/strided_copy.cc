@@ -2,9 +2,8 @@
 #include "ops/movement/strided_copy.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "backends/cpu/simd/rows.h"
+#include "ops/movement/block_kernels.h"
 
 namespace penstock::ops {
 namespace {
@@ -13,66 +12,6 @@ constexpr int64_t kTaskBytes = 32 * 1024;  // what is worth a thread's start
 constexpr int64_t kTileBytes = 16 * 1024;  // of a transpose: source and target fit the first cache
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// memcpy of a size the compiler knows: rows are often one or two vectors long.
-template <size_t Bytes>
-void copy_rows_of(const std::byte* x, int64_t x_step, std::byte* y, int64_t y_step, int64_t rows) {
-  for (int64_t i = 0; i < rows; ++i) std::memcpy(y + i * y_step, x + i * x_step, Bytes);
-}
-
-// Steps in bytes.
-void copy_rows(const std::byte* x, int64_t x_step, std::byte* y, int64_t y_step, int64_t rows,
-               int64_t bytes) {
-  switch (bytes) {
-    case 1: return copy_rows_of<1>(x, x_step, y, y_step, rows);
-    case 2: return copy_rows_of<2>(x, x_step, y, y_step, rows);
-    case 4: return copy_rows_of<4>(x, x_step, y, y_step, rows);
-    case 8: return copy_rows_of<8>(x, x_step, y, y_step, rows);
-    case 12: return copy_rows_of<12>(x, x_step, y, y_step, rows);
-    case 16: return copy_rows_of<16>(x, x_step, y, y_step, rows);
-    case 32: return copy_rows_of<32>(x, x_step, y, y_step, rows);
-    case 64: return copy_rows_of<64>(x, x_step, y, y_step, rows);
-    default:
-      for (int64_t i = 0; i < rows; ++i) {
-        std::memcpy(y + i * y_step, x + i * x_step, static_cast<size_t>(bytes));
-      }
-  }
-}
-
-template <typename T>
-void repeat(const std::byte* x, std::byte* y, int64_t rows, int64_t x_step, int64_t y_step,
-            int64_t count) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const T value = *reinterpret_cast<const T*>(x + i * x_step);
-    std::fill_n(reinterpret_cast<T*>(y + i * y_step), count, value);
-  }
-}
-
-// y contiguous, x strided by elements.
-template <typename T>
-void pick(const std::byte* source, std::byte* target, int64_t rows, int64_t x_step, int64_t y_step,
-          int64_t count, int64_t stride) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* x = reinterpret_cast<const T*>(source + i * x_step);
-    T* y = reinterpret_cast<T*>(target + i * y_step);
-    for (int64_t j = 0; j < count; ++j) y[j] = x[j * stride];
-  }
-}
-
-// y[j, i] = x[i, j] for x of [rows, columns].
-template <typename T>
-void transpose(const std::byte* source, int64_t x_ld, std::byte* target, int64_t y_ld, int64_t rows,
-               int64_t columns) {
-  const T* x = reinterpret_cast<const T*>(source);
-  T* y = reinterpret_cast<T*>(target);
-  constexpr int64_t kBlock = 8;
-  for (int64_t i = 0; i < rows; i += kBlock) {
-    const int64_t end = std::min(rows, i + kBlock);
-    for (int64_t j = 0; j < columns; ++j) {
-      for (int64_t k = i; k < end; ++k) y[j * y_ld + k] = x[k * x_ld + j];
-    }
-  }
-}
 
 }  // namespace
 
@@ -141,10 +80,9 @@ void StridedCopy::block(const std::byte* x, std::byte* y, const Axis& rows,
       repeat<T>(x, y, rows.extent, x_step, y_step, inner.extent);
     } else if (kind_ == Kind::kElements) {
       pick<T>(x, y, rows.extent, x_step, y_step, inner.extent, inner.x);
-    } else if constexpr (sizeof(T) == 4) {
-      simd::row_kernels().transpose_32(x, inner.x, y, rows.y, inner.extent, rows.extent);
     } else {
-      transpose<T>(x, inner.x, y, rows.y, inner.extent, rows.extent);
+      transpose(reinterpret_cast<const T*>(x), inner.x, reinterpret_cast<T*>(y), rows.y,
+                inner.extent, rows.extent);
     }
   };
   if (kind_ == Kind::kRuns)
