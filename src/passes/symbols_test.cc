@@ -27,8 +27,8 @@ graph g(%x : float32[6]) {
   ASSERT_TRUE(done.is_ok()) << done.message();
   EXPECT_EQ(ir::to_text(graph), R"(graph g(%x : float32[6]) {
   %a : float32[2, 3] = Reshape(%x, const int64[2][2, 3])
-  %b : float32[1, 2, 3] = Reshape(%a) {allowzero = 1, shape = [1, 2, 3]}
-  %c : float32[2] = ConstantOfShape() {dtype = 1, shape = [2], value = 0f}
+  %b : float32[1, 2, 3] = Reshape(%a) {allowzero = 1, shape = {1, 2, 3}}
+  %c : float32[2] = ConstantOfShape() {dtype = 1, shape = {2}, value = 0f}
   return %b, %c
 }
 )");
