@@ -133,6 +133,9 @@ class Tactic {
   virtual Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const;
   // A kernel for exactly these shapes. Constants are as pack() left them, and outlive the kernel.
   virtual Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const = 0;
+  // True when its kernels find their outputs' shapes themselves (NonZero), and so can be bound
+  // before anything tells those shapes.
+  virtual bool finds_output_shapes() const { return false; }
   // True when output 0 may overwrite input i (same shape, type and layout).
   virtual bool can_run_in_place(const NodeFacts& node, size_t input) const;
 };

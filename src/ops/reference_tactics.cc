@@ -31,6 +31,7 @@ class ReferenceTactic : public Tactic {
       : op_(op), name_("reference." + std::string(op.name)) {}
 
   std::string_view name() const override { return name_; }
+  bool finds_output_shapes() const override { return true; }
   Offer offer(const NodeFacts& node) const override { return Offer::plain(node); }
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     return std::unique_ptr<Kernel>(std::make_unique<ReferenceKernel>(op_, node));

@@ -9,6 +9,7 @@
 #include "ops/recurrent/simd_lstm.h"
 #include "ops/reduction/simd_reduce.h"
 #include "ops/tactic_source.h"
+#include "ops/vision/tactics.h"
 
 namespace penstock::ops {
 
@@ -26,6 +27,7 @@ const backends::TacticSource& simd_tactics() {
              recurrent_simd_tactics(),
              matmul_simd_tactics(),
              convolution_simd_tactics(),
+             vision_simd_tactics(),
          }) {
       all.insert(all.end(), family.begin(), family.end());
     }

@@ -176,9 +176,10 @@ Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, co
   return &recent.front();
 }
 
-// Fast kernels are bound to their output's shape. Where nothing tells it yet, the reference kernel
-// runs: it finds the shape itself.
+// Most fast kernels are bound to their output's shape. Where nothing tells it yet, the reference
+// kernel runs: it finds the shape itself.
 const backends::Tactic& LateRunner::tactic_for(const StepCode& code) const {
+  if (code.tactic->finds_output_shapes()) return *code.tactic;
   for (int slot : code.step->outputs) {
     if (slot < 0 || shape_of(slot).is_ok()) continue;
     const backends::Tactic* reference = engine_.backend().find_tactic("reference." + code.step->op);

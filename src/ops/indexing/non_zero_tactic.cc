@@ -60,6 +60,7 @@ class NonZeroKernel : public Kernel {
 class NonZeroTactic : public backends::Tactic {
  public:
   std::string_view name() const override { return "simd.non_zero"; }
+  bool finds_output_shapes() const override { return true; }
   Offer offer(const NodeFacts& node) const override { return Offer::plain(node); }
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts&) const override {
     return std::unique_ptr<Kernel>(std::make_unique<NonZeroKernel>());

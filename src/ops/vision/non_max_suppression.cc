@@ -6,6 +6,7 @@
 
 #include "ops/real_values.h"
 #include "ops/reference_util.h"
+#include "ops/vision/boxes.h"
 #include "ops/vision/vision.h"
 
 namespace penstock::ops {
@@ -23,29 +24,6 @@ Status infer_nms(InferContext& context) {
   }
   context.set_output(0, DataType::kInt64, {context.fresh_symbol(), 3});
   return Status::ok();
-}
-
-struct Box {
-  float y0, x0, y1, x1;  // lower corner first
-  float area() const { return (y1 - y0) * (x1 - x0); }
-};
-
-// ONNX's two forms: two opposite corners (y, x, y, x), or centre and size (x, y, width, height).
-Box make_box(const double* data, bool centred) {
-  const float a = static_cast<float>(data[0]);
-  const float b = static_cast<float>(data[1]);
-  const float c = static_cast<float>(data[2]);
-  const float d = static_cast<float>(data[3]);
-  if (centred) return {b - d / 2, a - c / 2, b + d / 2, a + c / 2};
-  return {std::min(a, c), std::min(b, d), std::max(a, c), std::max(b, d)};
-}
-
-float intersection_over_union(const Box& a, const Box& b) {
-  const float height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
-  const float width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0);
-  if (height <= 0.0f || width <= 0.0f || a.area() <= 0.0f || b.area() <= 0.0f) return 0.0f;
-  const float shared = height * width;
-  return shared / (a.area() + b.area() - shared);
 }
 
 std::optional<double> scalar(const KernelRun& run, size_t i) {
@@ -100,7 +78,9 @@ Status reference_nms(const NodeFacts& node, KernelRun& run) {
   for (int64_t n = 0; n < boxes_shape[0]; ++n) {
     std::vector<Box> boxes;
     for (int64_t i = 0; i < count; ++i) {
-      boxes.push_back(make_box(&coordinates[(n * count + i) * 4], centred));
+      std::array<float, 4> box;
+      std::copy_n(&coordinates[(n * count + i) * 4], 4, box.begin());
+      boxes.push_back(make_box(box[0], box[1], box[2], box[3], centred));
     }
     for (int64_t c = 0; c < scores_shape[1]; ++c) {
       const double* of_class = scores.data() + (n * scores_shape[1] + c) * count;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ops/testing.h"
+#include "ops/vision/tactics.h"
 
 namespace penstock::ops::test {
 namespace {
@@ -119,6 +120,62 @@ TEST(NonMaxSuppression, KeepsTheBestOfOverlappingBoxes) {
   const Fact boxes = fact(DataType::kFloat32, "n, m, 4");
   EXPECT_EQ(infer("NonMaxSuppression", {}, {boxes, fact(DataType::kFloat32, "n, c, m")}).shape(),
             "[u0, 3]");
+}
+
+// Boxes of several sizes in a square of `side`: many overlap, and some are as wide as all.
+HostTensor random_boxes(int64_t batch, int64_t count, double side, uint32_t seed) {
+  std::vector<double> places =
+      values_of(random_tensor(DataType::kFloat32, {batch * count * 2}, seed, 0, side));
+  const std::vector<double> sizes =
+      values_of(random_tensor(DataType::kFloat32, {batch * count * 2}, seed + 1, 0, 1));
+  std::vector<double> boxes;
+  for (int64_t i = 0; i < batch * count; ++i) {
+    const double most = i % 50 == 49 ? side : 1;
+    boxes.push_back(places[2 * i]);
+    boxes.push_back(places[2 * i + 1]);
+    boxes.push_back(places[2 * i] + most * sizes[2 * i]);
+    boxes.push_back(places[2 * i + 1] + most * sizes[2 * i + 1]);
+  }
+  return floats({batch, count, 4}, boxes);
+}
+
+TEST(SimdNonMaxSuppression, MatchesTheReference) {
+  struct Draw {
+    int64_t batch, classes, count, most;
+    double side, overlap;
+  };
+  uint32_t seed = 1;
+  for (const Draw& d :
+       {Draw{1, 1, 1, 5, 1, 0.5}, Draw{1, 1, 0, 5, 1, 0.5}, Draw{0, 2, 3, 5, 1, 0.5},
+        Draw{1, 1, 3000, 3000, 20, 0.4}, Draw{2, 3, 100, 7, 3, 0.3}, Draw{1, 2, 333, 1000, 5, 0.0},
+        Draw{1, 1, 60, 60, 4, -1.0}, Draw{1, 1, 60, 0, 4, 0.5}, Draw{1, 1, 200, 200, 0, 0.5}}) {
+    for (const int64_t centred : {0, 1}) {
+      ir::Attributes attributes;
+      attributes.set("center_point_box", centred);
+      OpCase c{"NonMaxSuppression",
+               attributes,
+               {random_boxes(d.batch, d.count, d.side, seed),
+                random_tensor(DataType::kFloat32, {d.batch, d.classes, d.count}, seed + 2, 0, 1),
+                int64s({1}, {static_cast<double>(d.most)}), floats({1}, {d.overlap}),
+                floats({1}, {0.1})},
+               {DataType::kInt64}};
+      expect_matches_reference(simd_non_max_suppression(), c);
+      c.inputs.pop_back();  // no least score
+      expect_matches_reference(simd_non_max_suppression(), c);
+      seed += 3;
+    }
+  }
+}
+
+TEST(SimdNonMaxSuppression, TakesBoxesThatAreNotFinite) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const OpCase c{"NonMaxSuppression",
+                 {},
+                 {floats({1, 4, 4}, {0, 0, 1, infinity, 0, 0, 1, 1, std::nan(""), 0, 1, 1,  //
+                                     -infinity, -infinity, infinity, infinity}),
+                  floats({1, 1, 4}, {0.9, 0.8, 0.7, 0.6}), int64s({1}, {9}), floats({1}, {0.5})},
+                 {DataType::kInt64}};
+  expect_matches_reference(simd_non_max_suppression(), c);
 }
 
 TEST(RoiAlign, Average) {

@@ -1,0 +1,13 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ops/cpu_tactics.h"
+
+namespace penstock::ops {
+
+const backends::Tactic& simd_non_max_suppression();
+
+// All of them, by operator.
+TacticList vision_simd_tactics();
+
+}  // namespace penstock::ops
