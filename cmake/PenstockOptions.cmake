@@ -49,7 +49,10 @@ endif()
 if(PENSTOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(PENSTOCK_CCACHE_PROGRAM ccache)
   if(PENSTOCK_CCACHE_PROGRAM)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${PENSTOCK_CCACHE_PROGRAM}")
+    # As ccache's manual asks for precompiled headers.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+        "${PENSTOCK_CCACHE_PROGRAM}")
+    add_compile_options(-fpch-preprocess)
   endif()
 endif()
 

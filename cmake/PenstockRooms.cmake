@@ -8,6 +8,22 @@ set(PENSTOCK_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfm
 file(WRITE "${PROJECT_BINARY_DIR}/generated/empty.cc.in" "namespace penstock {}\n")
 configure_file("${PROJECT_BINARY_DIR}/generated/empty.cc.in" "${PROJECT_BINARY_DIR}/generated/empty.cc" COPYONLY)
 
+# penstock_precompile(TARGET KEY HEADERS ...): precompiled standard headers, which half the time of compiling a file went
+# to. Targets of one KEY have the same flags and share them.
+function(penstock_precompile target key)
+  get_property(owner GLOBAL PROPERTY PENSTOCK_PRECOMPILED_${key})
+  if(owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+  else()
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    set_property(GLOBAL PROPERTY PENSTOCK_PRECOMPILED_${key} ${target})
+  endif()
+endfunction()
+
+set(PENSTOCK_STANDARD_HEADERS
+  <algorithm> <array> <chrono> <cmath> <cstdint> <cstring> <filesystem> <functional> <map> <memory> <mutex> <numeric>
+  <optional> <string> <string_view> <thread> <unordered_map> <variant> <vector>)
+
 function(penstock_objects target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS")
   if(NOT arg_SOURCES)
@@ -42,6 +58,9 @@ function(penstock_room name)
   set_source_files_properties(${avx512} PROPERTIES COMPILE_OPTIONS "${PENSTOCK_AVX512_FLAGS}")
 
   penstock_objects(penstock_${name}_objects SOURCES ${sources} DEPS ${arg_DEPS})
+  if(TARGET penstock_${name}_objects)
+    penstock_precompile(penstock_${name}_objects objects ${PENSTOCK_STANDARD_HEADERS})
+  endif()
   penstock_objects(penstock_${name}_isa_objects SOURCES ${avx2} ${avx512} DEPS ${arg_DEPS})
 endfunction()
 

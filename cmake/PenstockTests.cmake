@@ -16,6 +16,7 @@ function(penstock_test_binary target label)
     target_link_libraries(${target} PRIVATE penstock_testlib)
   endif()
   add_dependencies(${target} penstock_onnx_headers)
+  penstock_precompile(${target} tests ${PENSTOCK_STANDARD_HEADERS} <gtest/gtest.h>)
   gtest_discover_tests(${target}
     DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"

@@ -71,6 +71,12 @@ def test_build_shows_progress_as_plain_lines(folder, onnx):
     assert "\r" not in done.stderr and "\x1b" not in done.stderr
 
 
+def test_verbose_build_logs_passes_and_choices(folder, onnx):
+    log = penstock("build", onnx, "-o", folder / "verbose.plan", "-v").stderr
+    assert re.search(r"^import\n.*^  epilogues: \d+ -> \d+ nodes\n.*^tune\n", log, re.MULTILINE | re.DOTALL)
+    assert re.search(r"^  Conv '.*': [a-z0-9_.]+.*, best of \d+ usable and \d+ refused$", log, re.MULTILINE)
+
+
 def test_build_stops_after_a_phase_and_dumps(folder, onnx):
     dump = folder / "graph.txt"
     penstock("build", onnx, "-o", folder / "no.plan", "--stop-after", "import", "--dump", dump)

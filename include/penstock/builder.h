@@ -28,6 +28,9 @@ struct BuildOptions {
   std::filesystem::path dump;    // with stop_after: where the graph's text goes; empty: none
   // Called with what happens and how far it is, 0 to 1; from the building thread.
   std::function<void(std::string_view what, double fraction)> progress;
+  // Called with a line of text for each phase, each pass that changed the graph, and each node's
+  // choice of tactics; from the building thread.
+  std::function<void(const std::string& line)> log;
   // Asked now and then: true ends the build with an error, its measurements kept in the timing
   // cache.
   std::function<bool()> cancelled;

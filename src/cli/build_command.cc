@@ -1,6 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <memory>
 
@@ -20,18 +19,20 @@ struct BuildArguments {
 };
 
 int run_build(const BuildArguments& arguments) {
-  if (arguments.verbose) spdlog::set_level(spdlog::level::debug);
   Result<BuildOptions> options = arguments.flags.options();
   if (!options.is_ok()) return report(options.status());
   options->stop_after = arguments.stop_after;
   options->dump =
       arguments.dump.empty() && !arguments.stop_after.empty() ? "/dev/stdout" : arguments.dump;
+  if (arguments.verbose) {
+    options->log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  }
   const std::string plan =
       !arguments.plan.empty()
           ? arguments.plan
           : std::filesystem::path(arguments.onnx).filename().replace_extension(".plan").string();
   const Result<BuildSummary> summary =
-      build_with_progress(arguments.onnx, plan, *options, arguments.quiet);
+      build_with_progress(arguments.onnx, plan, *options, arguments.quiet || arguments.verbose);
   if (!summary.is_ok()) return report(summary.status());
   if (!arguments.stop_after.empty()) {
     fmt::print(stderr, "stopped after {}: {} ONNX nodes, {} nodes now\n", arguments.stop_after,
@@ -63,7 +64,7 @@ void add_build_command(CLI::App& app, int& exit_code) {
       ->add_option("--dump", arguments->dump,
                    "Where --stop-after writes the graph's text (default: stdout)")
       ->needs("--stop-after");
-  command->add_flag("-v,--verbose", arguments->verbose, "Log what each pass did");
+  command->add_flag("-v,--verbose", arguments->verbose, "Log what each pass did, and each node's choice of tactics");
   command->add_flag("-q,--quiet", arguments->quiet, "No progress display");
   command->callback([arguments, &exit_code] { exit_code = run_build(*arguments); });
 }

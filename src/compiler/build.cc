@@ -26,6 +26,11 @@ void tell(const BuildOptions& options, std::string_view what, double fraction) {
   if (options.progress) options.progress(what, fraction);
 }
 
+void begin_phase(const BuildOptions& options, std::string_view what, double fraction) {
+  tell(options, what, fraction);
+  if (options.log) options.log(std::string(what));
+}
+
 Status check_sources(const std::vector<std::string>& names, const backends::Backend& backend) {
   std::vector<std::string> known;
   for (const backends::TacticSource* source : backend.tactic_sources()) {
@@ -100,6 +105,8 @@ Result<Tuned> tune_and_lower(ir::Graph& graph, const OptimizationProfile& profil
   tuning.symbols = symbols;
   tuning.progress = [&](double fraction) { tell(options, "tune", 0.1 + 0.8 * fraction); };
   tuning.cancelled = options.cancelled;
+  tuning.log = options.log;
+  begin_phase(options, "tune", 0.1);
   tune::Tuner tuner(backend, cache, tuning);
   const Status tuning_status = tuner.add(graph.main, false);
   // What was measured is kept, whatever became of the build.
@@ -112,7 +119,7 @@ Result<Tuned> tune_and_lower(ir::Graph& graph, const OptimizationProfile& profil
   PENSTOCK_RETURN_IF_ERROR(cache.save());
   Tuned tuned{std::move(lowered), tuner.counts()};
   // The report refers to the tuner's candidates: make it while they live.
-  tell(options, "write", 0.95);
+  begin_phase(options, "write", 0.95);
   tuned.lowered.program.backend = backend.name();
   tuned.lowered.program.instruction_set = backend.instruction_set();
   tuned.lowered.program.fingerprint = backend.fingerprint();
@@ -129,7 +136,7 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
   const Clock::time_point begin = Clock::now();
   PENSTOCK_RETURN_IF_ERROR(check_options(options));
   if (options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(check_writable(plan_path));
-  tell(options, "import", 0);
+  begin_phase(options, "import", 0);
   PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, importer::import_onnx(onnx_path));
   if (graph.name.empty()) graph.name = onnx_path.stem().string();
   PENSTOCK_ASSIGN_OR_RETURN(const OptimizationProfile profile,
@@ -140,9 +147,14 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
     PENSTOCK_RETURN_IF_ERROR(dump(graph, options.dump));
     return summary;
   }
-  tell(options, "optimise", 0.03);
+  begin_phase(options, "optimise", 0.03);
   passes::PipelineOptions pipeline;
   pipeline.stop_after = options.stop_after;
+  pipeline.on_pass = [&](std::string_view pass, size_t before, size_t after) {
+    if (!options.log || before == after) return;
+    options.log("  " + std::string(pass) + ": " + std::to_string(before) + " -> " +
+                std::to_string(after) + " nodes");
+  };
   PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(graph, pipeline));
   summary.kernels = static_cast<int>(graph.main.nodes.size());
   if (!options.stop_after.empty()) {
@@ -163,7 +175,7 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
   summary.tactics_measured = tuned.counts.measured;
   summary.tactics_cached = tuned.counts.cached;
   summary.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  tell(options, "done", 1);
+  begin_phase(options, "done", 1);
   return summary;
 }
 

@@ -2,6 +2,7 @@
 #include "tune/tuner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/op_definition.h"
 
@@ -89,8 +90,23 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
     return {StatusCode::kUnsupported,
             "node '" + node.name + "' (" + node.op + "): no tactic runs it" + reasons};
   }
+  if (options_.log) log(candidates);
   nodes_.push_back(std::move(candidates));
   return Status::ok();
+}
+
+void Tuner::log(const NodeCandidates& candidates) const {
+  const auto faster = [&](size_t a, size_t b) {
+    return candidates.all[a].microseconds < candidates.all[b].microseconds;
+  };
+  const Candidate& best = candidates.all[*std::min_element(candidates.usable.begin(),
+                                                           candidates.usable.end(), faster)];
+  std::string line = "  " + candidates.node->op + " '" + candidates.node->name +
+                     "': " + std::string(best.tactic->name());
+  if (!best.form.config.empty()) line += " (" + best.form.config + ")";
+  if (best.measured) line += ", " + std::to_string(std::lround(best.microseconds)) + " us";
+  options_.log(line + ", best of " + std::to_string(candidates.usable.size()) + " usable and " +
+               std::to_string(candidates.all.size() - candidates.usable.size()) + " refused");
 }
 
 void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,

@@ -45,6 +45,7 @@ struct TuneOptions {
   SymbolValues symbols;
   std::function<void(double fraction)> progress;
   std::function<bool()> cancelled;
+  std::function<void(const std::string& line)> log;  // a line for each node
 };
 
 struct TuneCounts {
@@ -69,6 +70,7 @@ class Tuner {
   Status add_node(const ir::Node& node, bool nested);
   void consider(const backends::Tactic& tactic, const backends::NodeFacts& facts, bool timed,
                 NodeCandidates& candidates);
+  void log(const NodeCandidates& candidates) const;
   void time(Candidate& candidate, const backends::NodeFacts& facts);
 
   backends::Backend& backend_;
