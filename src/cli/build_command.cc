@@ -64,7 +64,8 @@ void add_build_command(CLI::App& app, int& exit_code) {
       ->add_option("--dump", arguments->dump,
                    "Where --stop-after writes the graph's text (default: stdout)")
       ->needs("--stop-after");
-  command->add_flag("-v,--verbose", arguments->verbose, "Log what each pass did, and each node's choice of tactics");
+  command->add_flag("-v,--verbose", arguments->verbose,
+                    "Log what each pass did, and each node's choice of tactics");
   command->add_flag("-q,--quiet", arguments->quiet, "No progress display");
   command->callback([arguments, &exit_code] { exit_code = run_build(*arguments); });
 }

@@ -99,8 +99,8 @@ void Tuner::log(const NodeCandidates& candidates) const {
   const auto faster = [&](size_t a, size_t b) {
     return candidates.all[a].microseconds < candidates.all[b].microseconds;
   };
-  const Candidate& best = candidates.all[*std::min_element(candidates.usable.begin(),
-                                                           candidates.usable.end(), faster)];
+  const Candidate& best =
+      candidates.all[*std::min_element(candidates.usable.begin(), candidates.usable.end(), faster)];
   std::string line = "  " + candidates.node->op + " '" + candidates.node->name +
                      "': " + std::string(best.tactic->name());
   if (!best.form.config.empty()) line += " (" + best.form.config + ")";

@@ -217,7 +217,9 @@ class MatMulTactic : public Tactic {
     std::vector<Argument> arguments = problem.post_ops.arguments;
     arguments.push_back(input_argument(DNNL_ARG_SRC, problem.src, 0));
     arguments.push_back(output_argument(DNNL_ARG_DST, problem.dst));
-    if (problem.bias) arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
+    if (!problem.bias.is_zero()) {
+      arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
+    }
     arguments.push_back(
         kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, given, desc.weights_desc()));
     kernel->add(Primitive(desc), std::move(arguments), desc.scratchpad_desc());
