@@ -7,6 +7,7 @@
 #include "ops/onednn_offer.h"
 #include "ops/onednn_post_ops.h"
 #include "ops/onednn_tactics.h"
+#include "ops/onednn_weights.h"
 
 namespace penstock::ops {
 namespace {
@@ -133,35 +134,25 @@ class ConvTactic : public Tactic {
   }
 
   Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const override {
-    std::vector<PackedConstant> packed;
-    const void* data = node.inputs[1].data;
-    if (data == nullptr) return packed;
+    if (node.inputs[1].data == nullptr) return std::vector<PackedConstant>();
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    PENSTOCK_RETURN_IF_ERROR(
-        guarded([&] {
-          const memory::desc wanted = problem.create().weights_desc();
-          const memory::desc plain = plain_desc(problem.weights);
-          std::string format = format_name(wanted);
-          if (wanted != plain && !format.empty()) {
-            packed.push_back({1, reorder_constant(data, plain, wanted), std::move(format)});
-          }
-          return true;
-        }).status());
-    return packed;
+    return guarded([&] {
+      return pack_weights(node, plain_desc(problem.weights), problem.create().weights_desc());
+    });
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    memory::desc given = plain_desc(problem.weights);
-    if (!node.inputs[1].format.empty()) {
-      PENSTOCK_ASSIGN_OR_RETURN(
-          given, describe_format(DataType::kFloat32, problem.weights, node.inputs[1].format));
-    }
+    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
+                              weights_as_given(node, problem.weights, plain_desc(problem.weights)));
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive,
                               choose_primitive(problem, given, !node.inputs[1].format.empty()));
-    return guarded([&] { return make_kernel(node, problem, primitive, given); });
+    return guarded([&] {
+      return weighted_kernel(node, primitive, convolution_forward(primitive), given,
+                             problem.post_ops.arguments);
+    });
   }
 
  private:
@@ -181,21 +172,6 @@ class ConvTactic : public Tactic {
       }
     }
     return guarded([&] { return problem.create(); });
-  }
-
-  static std::unique_ptr<Kernel> make_kernel(const NodeFacts& node, const Problem& problem,
-                                             const Primitive& primitive,
-                                             const memory::desc& given) {
-    auto kernel = std::make_unique<PrimitiveKernel>();
-    kernel->set_output_shape(node.outputs[0].shape);
-    std::vector<Argument> arguments = problem.post_ops.arguments;
-    arguments.push_back(input_argument(DNNL_ARG_SRC, problem.src, 0));
-    arguments.push_back(output_argument(DNNL_ARG_DST, problem.dst));
-    if (node.has_input(2)) arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
-    arguments.push_back(kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, given,
-                                         primitive.weights_desc()));
-    kernel->add(convolution_forward(primitive), std::move(arguments), primitive.scratchpad_desc());
-    return kernel;
   }
 };
 

@@ -4,6 +4,7 @@
 #include "ops/convolution/conv_transpose.h"
 #include "ops/onednn_offer.h"
 #include "ops/onednn_tactics.h"
+#include "ops/onednn_weights.h"
 
 namespace penstock::ops {
 namespace {
@@ -20,7 +21,9 @@ struct Weights {
   memory::desc given;  // ONNX's order, seen as oneDNN's
 };
 
-Weights make_weights(const Shape& w, int64_t group) {
+Weights make_weights(const NodeFacts& node) {
+  const Shape& w = node.inputs[1].shape;
+  const int64_t group = node.attributes.get_int("group", 1);
   const int64_t area = element_count(spatial_of(w));
   Weights weights;
   weights.shape = {w[1], w[0] / group};
@@ -57,7 +60,7 @@ Result<Primitive> create_primitive(const NodeFacts& node) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return guarded([&] {
-    const Weights weights = make_weights(node.inputs[1].shape, node.attributes.get_int("group", 1));
+    const Weights weights = make_weights(node);
     const memory::desc any(weights.shape, memory::data_type::f32, memory::format_tag::any);
     memory::desc bias;
     if (node.has_input(2)) bias = plain_desc(node.inputs[2].shape);
@@ -91,45 +94,21 @@ class DeconvTactic : public Tactic {
   }
 
   Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const override {
-    std::vector<PackedConstant> packed;
-    if (node.inputs[1].data == nullptr) return packed;
+    if (node.inputs[1].data == nullptr) return std::vector<PackedConstant>();
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive, create_primitive(node));
-    const Weights weights = make_weights(node.inputs[1].shape, node.attributes.get_int("group", 1));
-    PENSTOCK_RETURN_IF_ERROR(
-        guarded([&] {
-          const memory::desc wanted = primitive.weights_desc();
-          std::string format = format_name(wanted);
-          if (wanted != weights.given && !format.empty()) {
-            packed.push_back({1, reorder_constant(node.inputs[1].data, weights.given, wanted),
-                              std::move(format)});
-          }
-          return true;
-        }).status());
-    return packed;
+    return guarded(
+        [&] { return pack_weights(node, make_weights(node).given, primitive.weights_desc()); });
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive, create_primitive(node));
-    Weights weights = make_weights(node.inputs[1].shape, node.attributes.get_int("group", 1));
-    if (!node.inputs[1].format.empty()) {
-      PENSTOCK_ASSIGN_OR_RETURN(
-          weights.given, describe_format(DataType::kFloat32, weights.shape, node.inputs[1].format));
-    }
+    const Weights weights = make_weights(node);
+    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
+                              weights_as_given(node, weights.shape, weights.given));
     return guarded([&] {
-      auto kernel = std::make_unique<PrimitiveKernel>();
-      kernel->set_output_shape(node.outputs[0].shape);
-      std::vector<Argument> arguments = {input_argument(DNNL_ARG_SRC, primitive.src_desc(), 0),
-                                         output_argument(DNNL_ARG_DST, primitive.dst_desc())};
-      if (node.has_input(2)) {
-        arguments.push_back(input_argument(DNNL_ARG_BIAS, primitive.bias_desc(), 2));
-      }
-      arguments.push_back(kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, weights.given,
-                                           primitive.weights_desc()));
-      kernel->add(dnnl::deconvolution_forward(primitive), std::move(arguments),
-                  primitive.scratchpad_desc());
-      return std::unique_ptr<Kernel>(std::move(kernel));
+      return weighted_kernel(node, primitive, dnnl::deconvolution_forward(primitive), given);
     });
   }
 };

@@ -7,6 +7,7 @@
 #include "ops/onednn_offer.h"
 #include "ops/onednn_post_ops.h"
 #include "ops/onednn_tactics.h"
+#include "ops/onednn_weights.h"
 
 namespace penstock::ops {
 namespace {
@@ -156,32 +157,18 @@ class MatMulTactic : public Tactic {
   }
 
   Result<std::vector<PackedConstant>> pack(const NodeFacts& node) const override {
-    std::vector<PackedConstant> packed;
-    if (node.inputs[1].data == nullptr) return packed;
+    if (node.inputs[1].data == nullptr) return std::vector<PackedConstant>();
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    PENSTOCK_RETURN_IF_ERROR(
-        guarded([&] {
-          const memory::desc wanted = wanted_weights(problem);
-          std::string format = format_name(wanted);
-          if (wanted != problem.given_weights && !format.empty()) {
-            packed.push_back({1,
-                              reorder_constant(node.inputs[1].data, problem.given_weights, wanted),
-                              std::move(format)});
-          }
-          return true;
-        }).status());
-    return packed;
+    return guarded(
+        [&] { return pack_weights(node, problem.given_weights, wanted_weights(problem)); });
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    memory::desc given = problem.given_weights;
-    if (!node.inputs[1].format.empty()) {
-      PENSTOCK_ASSIGN_OR_RETURN(
-          given, describe_format(DataType::kFloat32, problem.weights_shape, node.inputs[1].format));
-    }
+    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
+                              weights_as_given(node, problem.weights_shape, problem.given_weights));
     return guarded([&]() -> std::unique_ptr<Kernel> {
       return problem.is_inner_product
                  ? make_kernel<dnnl::inner_product_forward>(
@@ -212,18 +199,7 @@ class MatMulTactic : public Tactic {
         first.is_ok() && (quality_of(first->impl_info_str()) != Quality::kReference ||
                           node.inputs[1].data == nullptr);
     const auto desc = is_good ? *first : create(problem.any_weights());
-    auto kernel = std::make_unique<PrimitiveKernel>();
-    kernel->set_output_shape(node.outputs[0].shape);
-    std::vector<Argument> arguments = problem.post_ops.arguments;
-    arguments.push_back(input_argument(DNNL_ARG_SRC, problem.src, 0));
-    arguments.push_back(output_argument(DNNL_ARG_DST, problem.dst));
-    if (!problem.bias.is_zero()) {
-      arguments.push_back(input_argument(DNNL_ARG_BIAS, problem.bias, 2));
-    }
-    arguments.push_back(
-        kernel->input_as(DNNL_ARG_WEIGHTS, 1, node.inputs[1].data, given, desc.weights_desc()));
-    kernel->add(Primitive(desc), std::move(arguments), desc.scratchpad_desc());
-    return kernel;
+    return weighted_kernel(node, desc, Primitive(desc), given, problem.post_ops.arguments);
   }
 };
 

@@ -1,9 +1,23 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/status.h>
+
 #include <algorithm>
 
+#include "ir/attributes.h"
+
 namespace penstock::ops {
+
+// Boxes [batch, boxes, 4] and their scores [batch, classes, boxes].
+inline Status check_boxes_and_scores(const Shape& boxes, const Shape& scores) {
+  if (boxes.size() == 3 && boxes[2] == 4 && scores.size() == 3 && scores[0] == boxes[0] &&
+      scores[2] == boxes[1]) {
+    return Status::ok();
+  }
+  return {StatusCode::kInvalidArgument, "NonMaxSuppression: boxes " + to_string(boxes) +
+                                            " do not fit scores " + to_string(scores)};
+}
 
 struct Box {
   float y0, x0, y1, x1;  // lower corner first

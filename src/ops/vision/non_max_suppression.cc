@@ -61,11 +61,7 @@ std::vector<int64_t> select(const std::vector<Box>& boxes, const double* scores,
 Status reference_nms(const NodeFacts& node, KernelRun& run) {
   const Shape& boxes_shape = *run.input(0).shape;
   const Shape& scores_shape = *run.input(1).shape;
-  if (boxes_shape.size() != 3 || boxes_shape[2] != 4 || scores_shape.size() != 3 ||
-      scores_shape[0] != boxes_shape[0] || scores_shape[2] != boxes_shape[1]) {
-    return {StatusCode::kInvalidArgument, "NonMaxSuppression: boxes " + to_string(boxes_shape) +
-                                              " do not fit scores " + to_string(scores_shape)};
-  }
+  PENSTOCK_RETURN_IF_ERROR(check_boxes_and_scores(boxes_shape, scores_shape));
   const std::vector<double> coordinates = read_reals(run.input(0));
   const std::vector<double> scores = read_reals(run.input(1));
   const std::vector<int64_t> most =

@@ -125,11 +125,7 @@ class NonMaxSuppressionKernel : public Kernel {
   Status run(KernelRun& run) const override {
     const Shape& boxes = *run.input(0).shape;
     const Shape& scores = *run.input(1).shape;
-    if (boxes.size() != 3 || boxes[2] != 4 || scores.size() != 3 || scores[0] != boxes[0] ||
-        scores[2] != boxes[1]) {
-      return {StatusCode::kInvalidArgument, "NonMaxSuppression: boxes " + to_string(boxes) +
-                                                " do not fit scores " + to_string(scores)};
-    }
+    PENSTOCK_RETURN_IF_ERROR(check_boxes_and_scores(boxes, scores));
     const int64_t count = boxes[1];
     const int64_t classes = scores[1];
     const Limits limits = limits_of(run);
