@@ -11,6 +11,10 @@ namespace {
 using ir::Layout;
 
 constexpr double kImpossible = 1e12;
+// A reorder is timed with its tensors in the cache, and times of candidates differ by a few per
+// cent from one measurement to the next: a change of layout has to pay clearly.
+constexpr double kReorderFactor = 1.5;
+constexpr double kReorderMicroseconds = 5;
 constexpr int kMostSweeps = 30;
 
 const Candidate& candidate_of(const NodeCandidates& node, size_t index) { return node.all[index]; }
@@ -47,12 +51,15 @@ Layout LayoutChoice::layout_of(const ir::Value* value, const std::vector<size_t>
   return Layout::kPlain;
 }
 
+// What a change of layout is priced at.
 double LayoutChoice::conversion(const ir::Value* value, Layout from, Layout to) {
   if (from == to) return 0;
   const auto key = std::make_tuple(value, from, to);
   if (auto it = conversions_.find(key); it != conversions_.end()) return it->second;
   const Result<Candidate> reorder = tuner_.reorder(*value, from, to);
-  return conversions_[key] = reorder.is_ok() ? reorder->microseconds : kImpossible;
+  return conversions_[key] = reorder.is_ok()
+                                 ? kReorderFactor * reorder->microseconds + kReorderMicroseconds
+                                 : kImpossible;
 }
 
 // Reorders that the readers of `value` need when it is written in `layout`: each target once.

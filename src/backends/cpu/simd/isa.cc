@@ -1,8 +1,10 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/simd/isa.h"
 
+#include <strings.h>
+
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -72,16 +74,26 @@ Machine probe() { return {}; }
 
 #endif
 
-Machine capped(Machine machine) {
+// The cap that PENSTOCK_MAX_ISA names; the newest instruction set where it is not set or no name.
+Isa cap_of_environment() {
   const char* value = std::getenv("PENSTOCK_MAX_ISA");
-  if (value == nullptr) return machine;
-  constexpr Isa kCaps[] = {Isa::kBaseline, Isa::kAvx2};
-  for (const Isa cap : kCaps) {
-    if (std::strcmp(value, isa_name(cap)) != 0 || machine.isa <= cap) continue;
-    const bool keep_avx_vnni = cap == Isa::kAvx2 && machine.flags.avx_vnni;
-    machine = {cap, {}};
-    machine.flags.avx_vnni = keep_avx_vnni;
+  if (value == nullptr || *value == 0) return Isa::kAvx512;
+  for (const Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+    if (strcasecmp(value, isa_name(isa)) == 0) return isa;
   }
+  if (strcasecmp(value, "SSE4.2") == 0) return Isa::kBaseline;  // as plans spell it
+  std::fprintf(stderr,
+               "penstock: PENSTOCK_MAX_ISA is '%s', which is not SSE4, AVX2 or AVX512: ignored\n",
+               value);
+  return Isa::kAvx512;
+}
+
+Machine capped(Machine machine) {
+  const Isa cap = cap_of_environment();
+  if (machine.isa <= cap) return machine;
+  const bool keep_avx_vnni = cap == Isa::kAvx2 && machine.flags.avx_vnni;
+  machine = {cap, {}};
+  machine.flags.avx_vnni = keep_avx_vnni;
   return machine;
 }
 

@@ -27,8 +27,9 @@ struct IsaFlags {
 Isa detect();
 IsaFlags detect_flags();
 
-// detect() and detect_flags() capped by PENSTOCK_MAX_ISA (SSE4, AVX2 or AVX512; other values cap
-// nothing). The environment is read once, at the first call.
+// detect() and detect_flags() capped by PENSTOCK_MAX_ISA (SSE4, AVX2 or AVX512, in any case;
+// another value is reported on stderr and caps nothing). The environment is read once, at the first
+// call.
 Isa active();
 const IsaFlags& active_flags();
 

@@ -282,10 +282,16 @@ TEST(IsaTest, EnvironmentCapsTheLevel) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
-        setenv("PENSTOCK_MAX_ISA", "SSE4", 1);
+        setenv("PENSTOCK_MAX_ISA", "sse4", 1);
         std::exit(active() == Isa::kBaseline && !active_flags().avx512_vnni ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(
+      {
+        setenv("PENSTOCK_MAX_ISA", "AVX3", 1);
+        std::exit(active() == detect() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "'AVX3', which is not SSE4, AVX2 or AVX512");
 }
 
 }  // namespace
