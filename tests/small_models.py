@@ -50,6 +50,12 @@ def unsupported(path):
     return save(path, nodes, [value("x", [2])], [value("y", [2])])
 
 
+def custom(path):
+    """x [3] -> com.example::Clamp -> y."""
+    node = helper.make_node("Clamp", ["x"], ["y"], "clamp", domain="com.example", low=0.0, high=1.0)
+    return save(path, [node], [value("x", [3])], [value("y", [3])])
+
+
 def cyclic(path):
     nodes = [helper.make_node("Add", ["x", "b"], ["a"], "first"), helper.make_node("Relu", ["a"], ["b"], "second")]
     return save(path, nodes, [value("x", [2])], [value("b", [2])])

@@ -4,6 +4,7 @@
 // Everything an application needs.
 #include <penstock/builder.h>
 #include <penstock/context.h>
+#include <penstock/custom_operator.h>
 #include <penstock/engine.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>

@@ -41,6 +41,15 @@ Spec find_spec(std::string_view specs, std::string_view name) {
   return {};
 }
 
+// The kind of an attribute that no list describes; null for tensors, graphs and rarer kinds.
+const Kind* plain_kind_of(const onnx::AttributeProto& attribute) {
+  for (const Kind& kind : kKinds) {
+    const bool is_plain = kind.type != Type::TENSOR && kind.type != Type::GRAPH;
+    if (is_plain && kind.type == attribute.type()) return &kind;
+  }
+  return nullptr;
+}
+
 // Old writers leave the type out: then the field that is filled tells.
 bool has_type(const onnx::AttributeProto& attribute, Type::AttributeType type) {
   if (attribute.type() != Type::UNDEFINED) return attribute.type() == type;
@@ -85,7 +94,15 @@ Result<NodeAttributes> read_attributes(const onnx::NodeProto& node,
                                        const AttributeBindings& bindings, std::string_view specs) {
   NodeAttributes result;
   for (const onnx::AttributeProto& attribute : node.attribute()) {
-    const Spec spec = find_spec(specs, attribute.name());
+    const bool takes_any = specs == "*";
+    const Spec spec =
+        takes_any ? Spec{plain_kind_of(attribute)} : find_spec(specs, attribute.name());
+    if (spec.kind == nullptr && takes_any) {
+      return Status(StatusCode::kUnsupported,
+                    "attribute '" + attribute.name() +
+                        "' of a custom operator must be an integer, a float, a string or a list of "
+                        "them: give a tensor as an input");
+    }
     if (spec.kind == nullptr) {
       return Status(StatusCode::kInvalidModel,
                     "it has no attribute '" + attribute.name() + "' in this opset");

@@ -25,6 +25,10 @@ Implementation Functions::find(const onnx::NodeProto& node, int opset) const {
     found.rule = find_rule(node.op_type(), opset);
     if (found.rule != nullptr && missing_core_op(*found.rule).empty()) return found;
   }
+  if (!is_onnx_domain(node.domain())) {
+    found.rule = find_custom_rule(node.domain(), node.op_type());
+    if (found.rule != nullptr) return found;
+  }
   const auto it =
       functions_.find(Key{canonical_domain(node.domain()), node.op_type(), node.overload()});
   if (it == functions_.end()) return {};

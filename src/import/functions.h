@@ -21,7 +21,8 @@ class Functions {
  public:
   explicit Functions(const onnx::ModelProto& model);
 
-  // ONNX's own operators win over functions of the same name, as long as there is a rule.
+  // ONNX's own operators, and those that the application registered, win over functions of the
+  // same name, as long as there is a rule.
   Implementation find(const onnx::NodeProto& node, int opset) const;
   // The opset of ONNX's operators inside of the function.
   int opset_of(const onnx::FunctionProto& function, int callers) const;

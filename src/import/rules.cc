@@ -2,10 +2,12 @@
 #include "import/rules.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <unordered_map>
 #include <vector>
 
-#include "ops/op_definition.h"
+#include "ops/custom/custom.h"
 
 namespace penstock::importer {
 namespace {
@@ -34,6 +36,20 @@ const Rule* find_rule(std::string_view op, int opset) {
     if (rule->since <= opset && (best == nullptr || rule->since > best->since)) best = rule;
   }
   return best;
+}
+
+const Rule* find_custom_rule(std::string_view domain, std::string_view op) {
+  const ops::OpDefinition* definition = ops::find_op(ops::custom_op_name(domain, op));
+  if (definition == nullptr) return nullptr;
+  static std::mutex mutex;
+  static std::map<std::string_view, Rule> rules;  // names live as long as their definitions
+  std::lock_guard lock(mutex);
+  Rule& rule = rules[definition->name];
+  rule.op = definition->name;
+  rule.inputs = {definition->min_inputs, definition->max_inputs};
+  rule.outputs = definition->outputs;
+  rule.attributes = "*";
+  return &rule;
 }
 
 std::string_view missing_core_op(const Rule& rule) {

@@ -28,7 +28,8 @@ struct Rule {
   Arity inputs;
   int outputs = 1;  // the most it has, or Arity::kAny
   // Its attributes as "name:kind ...": i, f, s are an int, float, string; I, F, S lists of them;
-  // t a tensor, g a graph. With ~ in front, the attribute is allowed and has no effect here.
+  // t a tensor, g a graph. With ~ in front, the attribute is allowed and has no effect here. "*"
+  // takes any attribute of plain kinds.
   std::string_view attributes = "";
   Status (*import)(NodeImporter& node) = pass_through;
   // The core operators that it takes, separated by spaces; empty for the one of the same name.
@@ -53,6 +54,8 @@ RuleList control_rules();
 
 // The rule for an operator of ONNX's own domain at that opset; null where there is none.
 const Rule* find_rule(std::string_view op, int opset);
+// The rule for an operator that the application registered; null where there is none.
+const Rule* find_custom_rule(std::string_view domain, std::string_view op);
 // The core operators of `rule` that are missing from this build, the first of them; empty if none.
 std::string_view missing_core_op(const Rule& rule);
 

@@ -82,8 +82,9 @@ struct OpDefinition {
   std::vector<std::pair<size_t, std::string_view>> parameters = {};
 };
 
-// All core operators, by name; null where there is none.
+// A core operator, or one that the application registered, by name; null where there is none.
 const OpDefinition* find_op(std::string_view name);
+// Penstock's own.
 std::vector<const OpDefinition*> all_ops();
 
 // Runs the node's rule and stores what it says in the node's outputs (types, shapes, contents).

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "ops/custom/custom.h"
 #include "ops/op_definition.h"
 
 namespace penstock::ops {
@@ -56,6 +57,10 @@ class ReferenceSource : public backends::TacticSource {
   }
   std::string_view name() const override { return "reference"; }
   std::vector<const Tactic*> tactics_for(std::string_view op) const override {
+    if (is_custom_op_name(op)) {
+      const Tactic* custom = find_custom_tactic(op);
+      return custom == nullptr ? std::vector<const Tactic*>() : std::vector{custom};
+    }
     auto it = tactics_.find(op);
     if (it == tactics_.end()) return {};
     return {it->second.get()};

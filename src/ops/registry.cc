@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <map>
 
+#include "ops/custom/custom.h"
 #include "ops/families.h"
 
 namespace penstock::ops {
@@ -26,6 +27,7 @@ const Registry& registry() {
 }  // namespace
 
 const OpDefinition* find_op(std::string_view name) {
+  if (is_custom_op_name(name)) return find_custom_op(name);
   auto it = registry().find(name);
   return it == registry().end() ? nullptr : it->second;
 }

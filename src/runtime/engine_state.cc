@@ -65,7 +65,10 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
   if (code.tactic == nullptr) {
     return {StatusCode::kUnsupported, "'" + file_.path() + "': step '" + step.name +
                                           "' needs tactic '" + step.tactic +
-                                          "', which is not here; build the plan again"};
+                                          "', which is not here; " +
+                                          (step.op.find("::") == std::string::npos
+                                               ? "build the plan again"
+                                               : "register the operator before loading the plan")};
   }
   code.late = nested || !step.bodies.empty();
   for (const auto& [name, value] : step.attributes.all()) {

@@ -70,7 +70,7 @@ class Times {
 
   bool is_enough() const {
     constexpr int kLeastRuns = 3;
-    constexpr double kPatience = 10;  // times as long where the machine is busy
+    constexpr double kPatience = 5;  // times as long where the machine is busy
     if (runs_ < kLeastRuns) return false;
     if (undisturbed_ >= options_.most_runs) return true;
     const double spent = microseconds_since(begin_) / 1000;
