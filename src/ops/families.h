@@ -23,5 +23,6 @@ OpList control_ops();        // If, Loop, Scan
 OpList attention_ops();      // fused attention
 OpList sequence_ops();       // sequences and optionals
 OpList text_ops();           // strings
+OpList image_ops();          // compressed images
 
 }  // namespace penstock::ops
