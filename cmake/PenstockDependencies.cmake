@@ -25,11 +25,34 @@ add_library(xxhash::xxhash UNKNOWN IMPORTED)
 set_target_properties(xxhash::xxhash PROPERTIES
   IMPORTED_LOCATION "${XXHASH_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
 
+# The regular expressions of ONNX are RE2's.
+find_path(RE2_INCLUDE_DIR re2/re2.h REQUIRED)
+find_library(RE2_LIBRARY re2 REQUIRED)
+mark_as_advanced(RE2_INCLUDE_DIR RE2_LIBRARY)
+add_library(penstock_re2 UNKNOWN IMPORTED)
+set_target_properties(penstock_re2 PROPERTIES
+  IMPORTED_LOCATION "${RE2_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${RE2_INCLUDE_DIR}")
+
+# Formats of images that a model decodes itself.
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+find_package(TIFF REQUIRED)
+find_path(OPENJPEG_INCLUDE_DIR openjpeg.h REQUIRED PATH_SUFFIXES openjpeg-2.5 openjpeg-2.4 openjpeg-2.3)
+find_library(OPENJPEG_LIBRARY openjp2 REQUIRED)
+mark_as_advanced(OPENJPEG_INCLUDE_DIR OPENJPEG_LIBRARY)
+find_path(WEBP_INCLUDE_DIR webp/decode.h REQUIRED)
+find_library(WEBP_LIBRARY webp REQUIRED)
+mark_as_advanced(WEBP_INCLUDE_DIR WEBP_LIBRARY)
+add_library(penstock_webp UNKNOWN IMPORTED)
+set_target_properties(penstock_webp PROPERTIES
+  IMPORTED_LOCATION "${WEBP_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${WEBP_INCLUDE_DIR}")
+
 add_library(penstock_runtime_deps INTERFACE)
 target_include_directories(penstock_runtime_deps INTERFACE
   "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
 target_link_libraries(penstock_runtime_deps INTERFACE
   fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json xxhash::xxhash DNNL::dnnl OpenMP::OpenMP_CXX
+  penstock_re2 JPEG::JPEG PNG::PNG TIFF::TIFF ${OPENJPEG_LIBRARY} penstock_webp
   Threads::Threads ${CMAKE_DL_LIBS})
 
 add_library(penstock_compiler_deps INTERFACE)

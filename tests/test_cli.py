@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import small_models
 from command import ROOT, build, penstock, run
+from onnx import TensorProto, helper
 
 COMMANDS = ["build", "run", "inspect", "bench", "compare"]
 
@@ -209,3 +210,34 @@ def test_every_option_is_in_the_documentation(command):
     page = (ROOT / "docs" / "cli.md").read_text()
     options = set(re.findall(r"--[a-zA-Z][a-zA-Z-]+", penstock(command, "--help").stdout)) - {"--help", "--help-all"}
     assert not [option for option in options if f"`{option}" not in page]
+
+
+def test_run_takes_and_gives_strings_sequences_and_optionals(folder):
+    floats = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+    sequence = helper.make_sequence_type_proto(floats)
+    nodes = [
+        helper.make_node("Identity", ["words"], ["same_words"]),
+        helper.make_node("SequenceInsert", ["list", "x"], ["longer"]),
+        helper.make_node("OptionalHasElement", ["maybe"], ["has"]),
+    ]
+    inputs = [small_models.value("words", ["n"], TensorProto.STRING), small_models.value("x", [2]),
+              helper.make_value_info("list", sequence),
+              helper.make_value_info("maybe", helper.make_optional_type_proto(sequence))]
+    outputs = [small_models.value("same_words", ["n"], TensorProto.STRING),
+               helper.make_value_info("longer", sequence), small_models.value("has", [], TensorProto.BOOL)]
+    small_models.save(folder / "values.onnx", nodes, inputs, outputs)
+    build(folder / "values.onnx", folder / "values.plan")
+    words = np.array(["", "Ünïcode", "b"])
+    np.save(folder / "words.npy", words)
+    np.save(folder / "x.npy", np.array([1, 2], np.float32))
+    (folder / "list").mkdir()
+    np.save(folder / "list" / "0.npy", np.zeros((1, 3), np.float32))
+    text = penstock("run", folder / "values.plan", "--input", f"words={folder}/words.npy", "--input", f"x={folder}/x.npy",
+                    "--input", f"list={folder}/list", "--input", "maybe=none", "--output-dir", folder / "values").stdout
+    assert "longer: sequence of 2: float32[1, 3], float32[2]" in text
+    assert (np.load(folder / "values" / "same_words.npy") == words).all()
+    assert np.load(folder / "values" / "longer" / "1.npy").tolist() == [1, 2]
+    assert not np.load(folder / "values" / "has.npy")
+    facts = penstock("inspect", folder / "values.plan").stdout
+    assert "input    list sequence<float32[*]>" in facts
+    assert "input    maybe optional<sequence<float32[*]>>" in facts

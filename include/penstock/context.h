@@ -6,6 +6,7 @@
 #include <penstock/stream.h>
 #include <penstock/tensor.h>
 #include <penstock/types.h>
+#include <penstock/value.h>
 
 #include <functional>
 #include <map>
@@ -61,6 +62,10 @@ class ExecutionContext {
   Status set_output_allocator(std::string_view output, OutputAllocator* allocator);
   void set_profiler(Profiler* profiler);
 
+  // Sets shape and contents of an input of any kind, and keeps them: what a sequence or an optional
+  // takes. An error names the input, what it takes and what was given.
+  Status set_input(std::string_view input, const Value& value);
+
   // The shape under the present input shapes; -1 where only the run tells.
   Result<Shape> tensor_shape(std::string_view tensor);
 
@@ -75,7 +80,13 @@ class ExecutionContext {
   // The whole exchange at once: copies nothing but the outputs.
   Result<std::map<std::string, Tensor>> run(const std::map<std::string, Tensor>& inputs);
 
+  // The same with inputs and outputs of any kind; an optional input may be left out.
+  Result<std::map<std::string, Value>> run_values(const std::map<std::string, Value>& inputs);
+
+  // Of a tensor. Strings live as long as the memory.
   Result<OutputView> output(std::string_view name) const;
+  // A copy of an output of any kind.
+  Result<Value> output_value(std::string_view name) const;
   size_t memory_bytes() const;  // scratch memory held now
 
   // For tools: sees every tensor that a step wrote, row-major or not, right after the step.

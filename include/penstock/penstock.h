@@ -11,3 +11,4 @@
 #include <penstock/stream.h>
 #include <penstock/tensor.h>
 #include <penstock/types.h>
+#include <penstock/value.h>

@@ -7,10 +7,13 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <vector>
 
 namespace penstock {
 
-// A row-major tensor in host memory that owns its elements (64-byte aligned). Copies share them.
+// A row-major tensor in host memory that owns its elements (64-byte aligned), and the characters of
+// strings. Copies share them.
 class Tensor {
  public:
   Tensor() = default;
@@ -29,12 +32,18 @@ class Tensor {
     return tensor;
   }
 
+  static Tensor from_strings(Shape shape, std::span<const std::string_view> values);
+  // The tensor that lies at `data`, row-major, its strings included.
+  static Tensor copy_of(DataType dtype, Shape shape, const void* data);
+
   DataType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   int64_t count() const { return element_count(shape_); }
   size_t bytes() const { return static_cast<size_t>(count()) * size_of(dtype_); }
   void* data() { return data_.get(); }
   const void* data() const { return data_.get(); }
+  // The elements of a string tensor; empty for other types.
+  std::vector<std::string_view> strings() const;
   template <typename T>
   std::span<T> as() {
     return {static_cast<T*>(data_.get()), bytes() / sizeof(T)};
@@ -43,6 +52,9 @@ class Tensor {
   std::span<const T> as() const {
     return {static_cast<const T*>(data_.get()), bytes() / sizeof(T)};
   }
+
+  // Reads as `data`, which `owner` keeps alive, without a copy.
+  static Tensor sharing(DataType dtype, Shape shape, std::shared_ptr<void> data);
 
  private:
   DataType dtype_ = DataType::kUndefined;

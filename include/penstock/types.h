@@ -10,7 +10,8 @@
 
 namespace penstock {
 
-// Element types; the numbers are ONNX's TensorProto.DataType, so files agree with the standard.
+// Element types; up to 127 the numbers are ONNX's TensorProto.DataType, so files agree with the
+// standard.
 enum class DataType : uint8_t {
   kUndefined = 0,
   kFloat32 = 1,
@@ -29,15 +30,30 @@ enum class DataType : uint8_t {
   kComplex64 = 14,
   kComplex128 = 15,
   kBFloat16 = 16,
+  // What a sequence and an optional are inside of a program: one handle. TensorInfo tells what they
+  // hold instead.
+  kSequence = 128,
+  kOptional = 129,
 };
 
 // "float32", "int64", ...: NumPy's names where NumPy has one.
 std::string_view to_string(DataType type);
 std::optional<DataType> parse_data_type(std::string_view name);
-// Bytes of one element; 0 for kUndefined and kString, which have no fixed size.
+// Bytes of one element, 0 for kUndefined. An element of a string tensor is a StringRef.
 size_t size_of(DataType type);
 bool is_floating(DataType type);
 bool is_integer(DataType type);
+// True where the bytes of the elements are all there is to them: numbers and bool, not strings,
+// sequences and optionals, which refer to other memory.
+bool is_plain(DataType type);
+
+// An element of a string tensor: UTF-8 characters that stand elsewhere, without a zero at the end.
+struct StringRef {
+  const char* data = nullptr;
+  uint64_t size = 0;
+
+  std::string_view view() const { return {data, static_cast<size_t>(size)}; }
+};
 
 // Extents of a tensor, outermost first. Empty is a scalar; a zero extent is an empty tensor.
 using Shape = std::vector<int64_t>;
@@ -47,13 +63,22 @@ int64_t element_count(const Shape& shape);
 // "[1, 3, 224, 224]"
 std::string to_string(const Shape& shape);
 
-// What a caller must know of an input or output: -1 stands for an extent that varies.
+// What an input or output is: a tensor, a sequence of tensors, or either of them or nothing.
+enum class ValueKind : uint8_t { kTensor, kSequence, kOptionalTensor, kOptionalSequence };
+// "tensor", "sequence", "optional", "optional sequence".
+std::string_view to_string(ValueKind kind);
+
+// What a caller must know of an input or output: -1 stands for an extent that varies. Of a sequence
+// or an optional, type and shape are those of the tensors in it.
 struct TensorInfo {
   std::string name;
   DataType dtype = DataType::kUndefined;
   Shape shape;
   // One name or expression per extent: "batch", "3", "batch*12".
   std::vector<std::string> dims;
+  ValueKind kind = ValueKind::kTensor;
+  // False where the tensors of a sequence may differ in rank: then shape and dims are empty.
+  bool has_rank = true;
 };
 
 }  // namespace penstock

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/object_pool.h"
 #include "ir/attributes.h"
 #include "ir/constant.h"
 #include "ir/layout.h"
@@ -82,6 +83,8 @@ class KernelRun {
   virtual void* workspace() const = 0;
   virtual KernelState* state() const = 0;
   virtual Stream& stream() const = 0;
+  // Where strings, sequences and optionals that a kernel makes are kept until the next run.
+  virtual ObjectPool& objects() = 0;
   // Runs nested region i of a control-flow node with these inputs; its outputs become `outputs`,
   // valid until the next run_region or the end of this run.
   virtual Status run_region(size_t i, const std::vector<TensorView>& inputs,

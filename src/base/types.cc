@@ -22,7 +22,7 @@ constexpr std::array kTypeFacts = {
     TypeFact{DataType::kInt16, "int16", 2},
     TypeFact{DataType::kInt32, "int32", 4},
     TypeFact{DataType::kInt64, "int64", 8},
-    TypeFact{DataType::kString, "string", 0},
+    TypeFact{DataType::kString, "string", sizeof(StringRef)},
     TypeFact{DataType::kBool, "bool", 1},
     TypeFact{DataType::kFloat16, "float16", 2},
     TypeFact{DataType::kFloat64, "float64", 8},
@@ -31,6 +31,8 @@ constexpr std::array kTypeFacts = {
     TypeFact{DataType::kComplex64, "complex64", 8},
     TypeFact{DataType::kComplex128, "complex128", 16},
     TypeFact{DataType::kBFloat16, "bfloat16", 2},
+    TypeFact{DataType::kSequence, "sequence", sizeof(void*)},
+    TypeFact{DataType::kOptional, "optional", sizeof(void*)},
 };
 
 const TypeFact& fact(DataType type) {
@@ -70,6 +72,20 @@ bool is_integer(DataType type) {
     case DataType::kUInt64: return true;
     default: return false;
   }
+}
+
+bool is_plain(DataType type) {
+  return type != DataType::kString && type != DataType::kSequence && type != DataType::kOptional;
+}
+
+std::string_view to_string(ValueKind kind) {
+  switch (kind) {
+    case ValueKind::kTensor: return "tensor";
+    case ValueKind::kSequence: return "sequence";
+    case ValueKind::kOptionalTensor: return "optional";
+    case ValueKind::kOptionalSequence: return "optional sequence";
+  }
+  return "?";
 }
 
 int64_t element_count(const Shape& shape) {

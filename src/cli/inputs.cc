@@ -6,7 +6,7 @@
 
 #include "base/half.h"
 #include "base/names.h"
-#include "cli/npy.h"
+#include "cli/values.h"
 
 namespace penstock::cli {
 namespace {
@@ -28,6 +28,11 @@ Result<Shape> shape_for(const Engine& engine, const TensorInfo& info,
 Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed) {
   Tensor tensor(dtype, shape);
   std::mt19937_64 generator(seed);
+  if (dtype == DataType::kString) {
+    static constexpr std::string_view kDigits = "0123456789";
+    for (StringRef& text : tensor.as<StringRef>()) text = {&kDigits[generator() % 10], 1};
+    return tensor;
+  }
   std::uniform_real_distribution<float> real(-1.0f, 1.0f);
   const auto draw_real = [&] { return real(generator); };
   const auto draw_bit = [&] { return generator() & 1U; };
@@ -48,10 +53,40 @@ Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed) {
   return tensor;
 }
 
+namespace {
+
+// A sequence gets two tensors; extents and ranks that the model leaves open are 4 and 1.
+Value random_value(const TensorInfo& info, const Shape& shape, uint64_t seed) {
+  if (info.kind == ValueKind::kTensor) return random_tensor(info.dtype, shape, seed);
+  Shape element = info.has_rank ? info.shape : Shape{-1};
+  std::replace(element.begin(), element.end(), int64_t{-1}, int64_t{4});
+  Tensor first = random_tensor(info.dtype, element, seed);
+  if (info.kind == ValueKind::kOptionalTensor) return first;
+  return Value::sequence({std::move(first), random_tensor(info.dtype, element, seed + 1)});
+}
+
+}  // namespace
+
 Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
                                                   const std::vector<std::string>& assignments,
                                                   const std::map<std::string, Shape>& shapes,
                                                   uint64_t seed) {
+  for (const TensorInfo& info : engine.inputs()) {
+    if (info.kind == ValueKind::kTensor) continue;
+    return Status(StatusCode::kUnsupported, "input '" + info.name + "' is no tensor but " +
+                                                std::string(to_string(info.kind)) +
+                                                ": only 'penstock run' takes those");
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const auto values, make_values(engine, assignments, shapes, seed));
+  std::map<std::string, Tensor> inputs;
+  for (const auto& [name, value] : values) inputs.emplace(name, value.tensor());
+  return inputs;
+}
+
+Result<std::map<std::string, Value>> make_values(const Engine& engine,
+                                                 const std::vector<std::string>& assignments,
+                                                 const std::map<std::string, Shape>& shapes,
+                                                 uint64_t seed) {
   std::vector<std::string> known;
   for (const TensorInfo& info : engine.inputs()) known.push_back(info.name);
   const auto check = [&](const std::string& name) {
@@ -63,22 +98,28 @@ Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
   for (const std::string& assignment : assignments) {
     const size_t equals = assignment.find('=');
     if (equals == std::string::npos) {
-      return Status(StatusCode::kInvalidArgument,
-                    "'" + assignment + "' is not NAME=FILE.npy or NAME=random");
+      return Status(
+          StatusCode::kInvalidArgument,
+          "'" + assignment + "' is not NAME=FILE.npy, NAME=FOLDER, NAME=none or NAME=random");
     }
     PENSTOCK_RETURN_IF_ERROR(check(assignment.substr(0, equals)));
     sources[assignment.substr(0, equals)] = assignment.substr(equals + 1);
   }
   for (const auto& [name, shape] : shapes) PENSTOCK_RETURN_IF_ERROR(check(name));
-  std::map<std::string, Tensor> inputs;
+  std::map<std::string, Value> inputs;
   for (const TensorInfo& info : engine.inputs()) {
     const auto source = sources.find(info.name);
     if (source != sources.end() && source->second != "random") {
-      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_npy(source->second));
+      const bool is_none = source->second == "none" && info.kind != ValueKind::kTensor;
+      if (is_none) {
+        inputs[info.name] = Value();
+        continue;
+      }
+      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_value(source->second));
       continue;
     }
     PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, shape_for(engine, info, shapes));
-    inputs[info.name] = random_tensor(info.dtype, shape, seed++);
+    inputs[info.name] = random_value(info, shape, seed++);
   }
   return inputs;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/engine.h>
-#include <penstock/tensor.h>
+#include <penstock/value.h>
 
 #include <map>
 #include <string>
@@ -10,15 +10,21 @@
 
 namespace penstock::cli {
 
-// Tensors for every input of an engine, from "name=file.npy" and "name=random". Inputs that are not
-// named are random. Shapes: the file's, else `shapes`, else the profile's opt shape.
+// Values for every input of an engine, from "name=file.npy", "name=folder" for a sequence,
+// "name=none" for an optional and "name=random". Inputs that are not named are random. Shapes: the
+// file's, else `shapes`, else the profile's opt shape.
+Result<std::map<std::string, Value>> make_values(const Engine& engine,
+                                                 const std::vector<std::string>& assignments,
+                                                 const std::map<std::string, Shape>& shapes,
+                                                 uint64_t seed);
+// The same for models that take tensors only; an error for others.
 Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
                                                   const std::vector<std::string>& assignments,
                                                   const std::map<std::string, Shape>& shapes,
                                                   uint64_t seed);
 
 // Random elements: floats from -1 to 1, integers 0 or 1 (valid as token, mask and index), bools
-// true.
+// true, strings of one digit.
 Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed);
 
 }  // namespace penstock::cli

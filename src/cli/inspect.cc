@@ -14,7 +14,13 @@ using plan::Program;
 using plan::Slot;
 using plan::Step;
 
-json describe(const std::string& name, DataType dtype, const ir::SymbolicShape& shape) {
+json describe(const std::string& name, DataType dtype, const ir::SymbolicShape& shape,
+              const std::optional<ir::ElementType>& element) {
+  std::string type(penstock::to_string(dtype));
+  if (element) {
+    type += "<" + ir::to_string(*element) + ">";
+    return {{"name", name}, {"type", type}, {"kind", "handle"}, {"shape", json::array()}};
+  }
   json dims = json::array();
   for (const ir::Dim& d : shape) {
     if (d.is_constant()) {
@@ -23,9 +29,7 @@ json describe(const std::string& name, DataType dtype, const ir::SymbolicShape& 
       dims.push_back(d.to_string());
     }
   }
-  return {{"name", name},
-          {"type", std::string(penstock::to_string(dtype))},
-          {"shape", std::move(dims)}};
+  return {{"name", name}, {"type", type}, {"shape", std::move(dims)}};
 }
 
 json describe_slots(const Program& program, const std::vector<int>& slots) {
@@ -33,7 +37,7 @@ json describe_slots(const Program& program, const std::vector<int>& slots) {
   for (int slot : slots) {
     if (slot < 0) continue;
     const Slot& facts = program.slots[slot];
-    json item = describe(facts.name, facts.dtype, facts.shape);
+    json item = describe(facts.name, facts.dtype, facts.shape, facts.element);
     item["layout"] = std::string(ir::to_string(facts.layout));
     if (facts.kind == Slot::Kind::kConstant) item["constant"] = true;
     if (!facts.format.empty()) item["format"] = facts.format;
@@ -135,7 +139,8 @@ Result<json> inspect_onnx(const std::string& path) {
   const auto describe_values = [](const std::vector<ir::Value*>& values) {
     json array = json::array();
     for (const ir::Value* value : values) {
-      if (value != nullptr) array.push_back(describe(value->name, value->dtype, value->shape));
+      if (value == nullptr) continue;
+      array.push_back(describe(value->name, value->dtype, value->shape, value->element));
     }
     return array;
   };

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <vector>
 
+#include "cli/npy_strings.h"
+
 namespace penstock::cli {
 namespace {
 
@@ -87,6 +89,8 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
       dtype = known.dtype;
     }
   }
+  const int64_t width = unicode_width(descriptor.substr(std::min<size_t>(1, descriptor.size())));
+  if (width >= 0) dtype = DataType::kString;
   if (dtype == DataType::kUndefined) {
     return broken(path, "holds elements of type " + std::string(descriptor.substr(0, 8)) +
                             ", which is not read here");
@@ -100,7 +104,10 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
   file.seekg(0, std::ios::end);
   const auto held = static_cast<uint64_t>(file.tellg() - at);
   file.seekg(at);
-  uint64_t bytes = size_of(dtype);
+  uint64_t bytes = width < 0 ? size_of(dtype) : 4;
+  if (width >= 0 && __builtin_mul_overflow(bytes, static_cast<uint64_t>(width), &bytes)) {
+    return broken(path, "has impossibly wide elements");
+  }
   for (int64_t extent : shape) {
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes)) {
       return broken(path, "has an impossible shape " + to_string(shape));
@@ -110,6 +117,7 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
     return broken(path, "is truncated or too long: shape " + to_string(shape) + " needs " +
                             std::to_string(bytes) + " bytes, it holds " + std::to_string(held));
   }
+  if (width >= 0) return read_unicode(file, shape, width);
   Tensor tensor(dtype, shape);
   file.read(static_cast<char*>(tensor.data()), static_cast<std::streamsize>(bytes));
   return tensor;
@@ -117,7 +125,10 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
 
 Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape& shape,
                  const void* data) {
-  std::string_view descriptor;
+  std::string descriptor;
+  if (dtype == DataType::kString) {
+    descriptor = unicode_descriptor(shape, static_cast<const StringRef*>(data));
+  }
   for (const Descriptor& known : kDescriptors) {
     if (known.dtype == dtype) descriptor = known.text;
   }
@@ -125,8 +136,7 @@ Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape&
     return {StatusCode::kUnsupported,
             ".npy has no type for " + std::string(penstock::to_string(dtype)) + " elements"};
   }
-  std::string header =
-      "{'descr': '" + std::string(descriptor) + "', 'fortran_order': False, 'shape': (";
+  std::string header = "{'descr': '" + descriptor + "', 'fortran_order': False, 'shape': (";
   for (int64_t extent : shape) header += std::to_string(extent) + ",";
   header += "), }";
   // Data starts at a multiple of 64, as numpy writes it.
@@ -139,7 +149,11 @@ Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape&
   file.write(reinterpret_cast<const char*>(&length), 2);
   file << header;
   const size_t bytes = static_cast<size_t>(element_count(shape)) * size_of(dtype);
-  file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  if (dtype == DataType::kString) {
+    file << unicode_bytes(shape, static_cast<const StringRef*>(data));
+  } else {
+    file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  }
   file.close();
   if (file) return Status::ok();
   const std::string why = std::strerror(errno);

@@ -2,13 +2,12 @@
 #include <fmt/format.h>
 #include <penstock/context.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/inputs.h"
-#include "cli/npy.h"
 #include "cli/shapes.h"
+#include "cli/values.h"
 
 namespace penstock::cli {
 namespace {
@@ -22,20 +21,13 @@ struct RunArguments {
   uint64_t seed = 0;
 };
 
-// Output names may hold what file names must not.
-std::string file_name(const std::string& output) {
-  std::string name = output;
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name + ".npy";
-}
-
 Status run_plan(const RunArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
   PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
-                            make_inputs(engine, arguments.inputs, shapes, arguments.seed));
+                            make_values(engine, arguments.inputs, shapes, arguments.seed));
   PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context({arguments.threads}));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run(inputs));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run_values(inputs));
   if (!arguments.output_dir.empty()) {
     std::error_code error;
     std::filesystem::create_directories(arguments.output_dir, error);
@@ -44,16 +36,13 @@ Status run_plan(const RunArguments& arguments) {
               "cannot make folder '" + arguments.output_dir + "': " + error.message()};
     }
   }
-  for (const auto& [name, tensor] : outputs) {
+  for (const auto& [name, value] : outputs) {
     std::string written;
     if (!arguments.output_dir.empty()) {
-      const std::filesystem::path path =
-          std::filesystem::path(arguments.output_dir) / file_name(name);
-      PENSTOCK_RETURN_IF_ERROR(write_npy(path, tensor.dtype(), tensor.shape(), tensor.data()));
-      written = " -> " + path.string();
+      PENSTOCK_ASSIGN_OR_RETURN(written, write_value(arguments.output_dir, name, value));
+      if (!written.empty()) written = " -> " + written;
     }
-    fmt::print("{}: {}{}{}\n", name, penstock::to_string(tensor.dtype()),
-               penstock::to_string(tensor.shape()), written);
+    fmt::print("{}: {}{}\n", name, describe_value(value), written);
   }
   return Status::ok();
 }
@@ -64,12 +53,14 @@ void add_run_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = app.add_subcommand("run", "Run a plan once on given or random inputs");
   command->add_option("plan", arguments->plan, "MODEL.plan")->required();
-  command->add_option("--input,-i", arguments->inputs,
-                      "NAME=FILE.npy or NAME=random; inputs not named are random");
+  command->add_option(
+      "--input,-i", arguments->inputs,
+      "NAME=FILE.npy, NAME=FOLDER for a sequence, NAME=none for an empty optional or "
+      "NAME=random; inputs not named are random");
   command->add_option("--shapes", arguments->shapes,
                       "Shapes of random inputs: NAME:1x3x224x224[,...]");
   command->add_option("--output-dir,-o", arguments->output_dir,
-                      "Folder for the outputs as .npy files");
+                      "Folder for the outputs as .npy files, sequences as folders of them");
   command
       ->add_option("--threads", arguments->threads, "Threads; 0: as many as the plan was tuned for")
       ->check(CLI::Range(0, 1024));

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -21,6 +22,22 @@ using tune::Candidate;
 using tune::NodeCandidates;
 
 uint64_t align(uint64_t offset) { return (offset + 63) / 64 * 64; }
+
+// As a plan file holds strings: offset and size of each, then the characters.
+ir::ConstantRef stored_strings(const ir::Constant& strings) {
+  const auto refs = strings.as<StringRef>();
+  std::vector<uint64_t> places;
+  std::string characters;
+  for (const StringRef& ref : refs) {
+    places.push_back(refs.size_bytes() + characters.size());
+    places.push_back(ref.size);
+    characters += ref.view();
+  }
+  std::vector<char> bytes(refs.size_bytes() + characters.size());
+  if (!places.empty()) std::memcpy(bytes.data(), places.data(), refs.size_bytes());
+  std::copy(characters.begin(), characters.end(), bytes.begin() + refs.size_bytes());
+  return ir::make_constant(DataType::kUInt8, {static_cast<int64_t>(bytes.size())}, bytes);
+}
 
 class Lowering {
  public:
@@ -56,6 +73,7 @@ class Lowering {
     slot.dtype = value.dtype;
     slot.layout = layout;
     slot.shape = value.shape;
+    slot.element = value.element;
     const int index = new_slot(std::move(slot));
     slots_[{&value, layout}] = index;
     if (kind != Slot::Kind::kConstant) written_as_[&value] = layout;
@@ -161,7 +179,8 @@ class Lowering {
     return slot;
   }
 
-  int add_constant(const Value& value, const ir::ConstantRef& data, const std::string& format) {
+  int add_constant(const Value& value, const ir::ConstantRef& known, const std::string& format) {
+    const ir::ConstantRef data = known->dtype == DataType::kString ? stored_strings(*known) : known;
     const uint64_t hash = XXH3_64bits(data->data, data->bytes);
     const auto key =
         std::make_tuple(hash, data->bytes, format, to_string(value.shape), value.dtype);
@@ -214,6 +233,7 @@ class Lowering {
     copy.name = value.name;
     copy.dtype = value.dtype;
     copy.shape = value.shape;
+    copy.element = value.element;
     const int copied = new_slot(std::move(copy));
     step.outputs = {copied};
     output_roots_.insert(copied);

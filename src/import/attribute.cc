@@ -19,6 +19,7 @@ constexpr Kind kKinds[] = {
     {'s', Type::STRING, "a string"},         {'I', Type::INTS, "a list of integers"},
     {'F', Type::FLOATS, "a list of floats"}, {'S', Type::STRINGS, "a list of strings"},
     {'t', Type::TENSOR, "a tensor"},         {'g', Type::GRAPH, "a graph"},
+    {'p', Type::TYPE_PROTO, "a type"},
 };
 
 struct Spec {
@@ -44,7 +45,7 @@ Spec find_spec(std::string_view specs, std::string_view name) {
 // The kind of an attribute that no list describes; null for tensors, graphs and rarer kinds.
 const Kind* plain_kind_of(const onnx::AttributeProto& attribute) {
   for (const Kind& kind : kKinds) {
-    const bool is_plain = kind.type != Type::TENSOR && kind.type != Type::GRAPH;
+    const bool is_plain = std::string_view("ifsIFS").find(kind.letter) != std::string_view::npos;
     if (is_plain && kind.type == attribute.type()) return &kind;
   }
   return nullptr;
@@ -59,6 +60,7 @@ bool has_type(const onnx::AttributeProto& attribute, Type::AttributeType type) {
     case Type::STRING: return attribute.has_s();
     case Type::TENSOR: return attribute.has_t();
     case Type::GRAPH: return attribute.has_g();
+    case Type::TYPE_PROTO: return attribute.has_tp();
     default: return true;  // an empty list is no field at all
   }
 }
@@ -76,6 +78,7 @@ void store(const std::string& name, const onnx::AttributeProto& value, Type::Att
     case Type::STRINGS:
       return into.plain.set(
           name, std::vector<std::string>(value.strings().begin(), value.strings().end()));
+    case Type::TYPE_PROTO: into.types.emplace(name, &value.tp()); return;
     case Type::TENSOR: into.tensors.emplace(name, &value.t()); return;
     default: into.graphs.emplace(name, &value.g());
   }

@@ -21,6 +21,7 @@ struct NodeAttributes {
   ir::Attributes plain;  // ints, floats, strings and lists of them
   std::map<std::string, const onnx::TensorProto*, std::less<>> tensors;
   std::map<std::string, const onnx::GraphProto*, std::less<>> graphs;
+  std::map<std::string, const onnx::TypeProto*, std::less<>> types;
 };
 
 // The attribute itself, or the one it refers to; null for a reference that the call leaves unset.

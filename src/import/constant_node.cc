@@ -25,6 +25,11 @@ ir::ConstantRef from_numbers(const onnx::AttributeProto& value, const std::strin
   if (form == "value_ints") {
     return ir::make_constant(DataType::kInt64, {value.ints_size()}, to_vector(value.ints()));
   }
+  if (form == "value_string") return ir::make_string_constant({}, {value.s()});
+  if (form == "value_strings") {
+    return ir::make_string_constant({value.strings_size()},
+                                    {value.strings().begin(), value.strings().end()});
+  }
   return nullptr;
 }
 

@@ -39,8 +39,26 @@ Status import_if(NodeImporter& node) {
   return node.emit_result(std::move(result));
 }
 
+// The same for what a carried sequence or optional holds.
+Result<bool> widen_element(NodeImporter& node, BodyInput& in, const ir::Value& out) {
+  // A sequence may take the place of an optional one: both are handles of one kind.
+  const bool same_kind = in.dtype == out.dtype || (in.element && in.element->is_sequence &&
+                                                   out.dtype == DataType::kSequence);
+  if (!same_kind || !in.element || !out.element || in.element->dtype != out.element->dtype) {
+    return node.unsupported("the value it carries as '" + out.name + "' goes from " +
+                            std::string(to_string(in.dtype)) + " to " + ir::type_text(out));
+  }
+  ir::ElementType given = *out.element;
+  given.is_sequence = in.element->is_sequence;
+  ir::ElementType joined = ir::join(*in.element, given);
+  if (joined == *in.element) return false;
+  in.element = std::move(joined);
+  return true;
+}
+
 // Turns extents of `in` that an iteration changes into symbols of their own; true if it did.
 Result<bool> widen(NodeImporter& node, BodyInput& in, const ir::Value& out) {
+  if (in.element || out.element) return widen_element(node, in, out);
   if (in.dtype != out.dtype || in.shape.size() != out.shape.size()) {
     return node.unsupported("the value it carries as '" + out.name + "' goes from " +
                             std::string(to_string(in.dtype)) + ir::to_string(in.shape) + " to " +
@@ -97,7 +115,7 @@ Status import_loop(NodeImporter& node) {
   std::vector<BodyInput> body_inputs = {{DataType::kInt64, {}}, {DataType::kBool, {}}};
   for (size_t i = 2; i < inputs.size(); ++i) {
     if (inputs[i] == nullptr) return node.invalid("input " + std::to_string(i) + " is missing");
-    body_inputs.push_back({inputs[i]->dtype, inputs[i]->shape});
+    body_inputs.push_back({inputs[i]->dtype, inputs[i]->shape, inputs[i]->element});
   }
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region,
                             import_loop_body(node, *body, std::move(body_inputs), 2, 1, carried));
@@ -121,8 +139,9 @@ Status import_scan(NodeImporter& node) {
   for (size_t i = 0; i < node.inputs().size(); ++i) {
     const ir::Value* input = node.input(i);
     if (input == nullptr) return node.invalid("input " + std::to_string(i) + " is missing");
-    body_inputs.push_back({input->dtype, input->shape});
+    body_inputs.push_back({input->dtype, input->shape, input->element});
     if (i < states) continue;
+    if (input->element) return node.invalid("input " + std::to_string(i) + " is no tensor");
     ir::SymbolicShape& slice = body_inputs.back().shape;
     Result<int64_t> axis =
         ops::InferContext::normalize_axis(axes[i - states], static_cast<int64_t>(slice.size()));
@@ -134,9 +153,82 @@ Status import_scan(NodeImporter& node) {
   return emit_loop(node, std::move(region), node.inputs());
 }
 
+// The slices that a scan along `axis` gives to its body.
+Result<BodyInput> slice_of(NodeImporter& node, size_t i, int64_t axis) {
+  const ir::Value* input = node.input(i);
+  if (input == nullptr) return node.invalid("input " + std::to_string(i) + " is missing");
+  if (input->element) return node.invalid("input " + std::to_string(i) + " is no tensor");
+  const auto rank = static_cast<int64_t>(input->shape.size());
+  if (rank <= axis) return node.invalid("input " + std::to_string(i) + " is a scalar");
+  BodyInput slice{input->dtype, input->shape};
+  slice.shape.erase(slice.shape.begin() + axis);
+  return slice;
+}
+
+// In opset 8 every input and output has a batch axis in front: one scan over the batch, and in its
+// body one over the sequence.
+Status import_scan_8(NodeImporter& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* body, subgraph(node, "body"));
+  if (node.input(0) != nullptr) {
+    return node.unsupported(
+        "sequence lengths are not supported; without them, all sequences have the same length");
+  }
+  const int64_t scanned = node.attributes().get_int("num_scan_inputs");
+  const auto count = static_cast<int64_t>(node.inputs().size()) - 1;
+  if (scanned < 1 || scanned > count) {
+    return node.invalid("num_scan_inputs " + std::to_string(scanned) + " does not fit its " +
+                        std::to_string(count) + " inputs");
+  }
+  const auto states = static_cast<size_t>(count - scanned);
+  PENSTOCK_RETURN_IF_ERROR(check_outputs(node, *body, node.output_count()));
+  if (node.output_count() < states) return node.invalid("has fewer outputs than states");
+
+  auto batch = std::make_unique<ir::Region>();
+  ir::Node inner;
+  std::vector<BodyInput> body_inputs;
+  for (size_t i = 1; i < node.inputs().size(); ++i) {
+    PENSTOCK_ASSIGN_OR_RETURN(BodyInput slice, slice_of(node, i, 0));
+    ir::Value* value = node.graph().add_value(node.name() + "/slice", slice.dtype, slice.shape);
+    batch->inputs.push_back(value);
+    inner.inputs.push_back(value);
+    if (i > states) {
+      if (slice.shape.empty()) return node.invalid("a scanned input has no sequence axis");
+      slice.shape.erase(slice.shape.begin());
+    }
+    body_inputs.push_back(std::move(slice));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ir::Region> region,
+                            import_loop_body(node, *body, std::move(body_inputs), 0, 0, states));
+  inner.op = "Scan";
+  inner.name = node.name() + "/sequence";
+  inner.origins = {node.name()};
+  inner.attributes.set("num_scan_inputs", scanned);
+  inner.attributes.set("scan_input_directions", node.attributes().get_ints("directions"));
+  inner.regions.push_back(std::move(region));
+  for (size_t i = 0; i < node.output_count(); ++i) {
+    inner.outputs.push_back(node.graph().add_value(inner.name, DataType::kUndefined, {}));
+  }
+  batch->outputs = inner.outputs;
+  PENSTOCK_RETURN_IF_ERROR(
+      ops::infer_node(node.graph(), *node.graph().append(*batch, std::move(inner))));
+
+  ir::Node result;
+  result.op = "Scan";
+  result.inputs.assign(node.inputs().begin() + 1, node.inputs().end());
+  result.attributes.set("num_scan_inputs", count);
+  result.regions.push_back(std::move(batch));
+  return node.emit_result(std::move(result));
+}
+
 constexpr Rule kRules[] = {
     {"If", 1, {1, 1}, Arity::kAny, "then_branch:g else_branch:g", import_if},
     {"Loop", 1, {0, Arity::kAny}, Arity::kAny, "body:g", import_loop},
+    {"Scan",
+     8,
+     {0, Arity::kAny},
+     Arity::kAny,
+     "body:g num_scan_inputs:i directions:I",
+     import_scan_8},
     {"Scan",
      9,
      {1, Arity::kAny},

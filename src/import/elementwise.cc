@@ -42,10 +42,31 @@ Status import_clip_6(NodeImporter& node) {
   return node.emit_result("Clip", std::move(inputs));
 }
 
+// Strings are not numbers: reading and writing them are operators of their own.
+Status emit_cast(NodeImporter& node, ir::Attributes attributes) {
+  const auto to = static_cast<DataType>(attributes.get_int("to"));
+  const DataType from = node.input(0)->dtype;
+  if (from == DataType::kString && to == DataType::kString) {
+    node.alias(0, node.input(0));
+    return Status::ok();
+  }
+  const std::string_view op = from == DataType::kString ? "StringToNumber"
+                              : to == DataType::kString ? "NumberToString"
+                                                        : "Cast";
+  return node.emit_result(op, {node.input(0)}, std::move(attributes));
+}
+
+Status import_cast(NodeImporter& node) { return emit_cast(node, node.attributes()); }
+
 Status import_cast_like(NodeImporter& node) {
   ir::Attributes attributes;
   attributes.set("to", static_cast<int64_t>(node.input(1)->dtype));
-  return node.emit_result("Cast", {node.input(0)}, std::move(attributes));
+  return emit_cast(node, std::move(attributes));
+}
+
+Status import_equal(NodeImporter& node) {
+  const bool strings = node.input(0)->dtype == DataType::kString;
+  return node.emit_result(strings ? "StringEqual" : "Equal", node.inputs());
 }
 
 // SwiGLU(a, b) = Swish(a) * b
@@ -107,7 +128,7 @@ constexpr Rule kRules[] = {
     {"BitwiseOr", 18, {2, 2}},
     {"BitwiseXor", 18, {2, 2}},
     {"Div", 7, {2, 2}},
-    {"Equal", 7, {2, 2}},
+    {"Equal", 7, {2, 2}, 1, "", import_equal},
     {"Greater", 7, {2, 2}},
     {"GreaterOrEqual", 12, {2, 2}},
     {"Less", 7, {2, 2}},
@@ -126,7 +147,7 @@ constexpr Rule kRules[] = {
     {"Min", 6, {1, Arity::kAny}, 1, "", import_chain, "Min"},
     {"Sum", 6, {1, Arity::kAny}, 1, "", import_chain, "Add"},
 
-    {"Cast", 6, {1, 1}, 1, "to:i ~saturate:i ~round_mode:s"},
+    {"Cast", 6, {1, 1}, 1, "to:i ~saturate:i ~round_mode:s", import_cast},
     {"CastLike", 15, {2, 2}, 1, "~saturate:i ~round_mode:s", import_cast_like, "Cast"},
     {"Clip", 6, {1, 1}, 1, "min:f max:f", import_clip_6, "Clip"},
     {"Clip", 11, {1, 3}},

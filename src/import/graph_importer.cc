@@ -9,6 +9,7 @@
 #include "import/node_importer.h"
 #include "import/outputs.h"
 #include "import/support.h"
+#include "import/value_type.h"
 
 namespace penstock::importer {
 namespace {
@@ -55,6 +56,15 @@ Status GraphImporter::import_inputs(const onnx::GraphProto& graph, Scope& scope)
     const std::string label = "input '" + input.name() + "' of the model";
     if (input.name().empty()) return invalid("an input of the model has no name");
     if (scope.find_here(input.name()) != nullptr) return invalid(label + " is listed twice");
+    if (const std::optional<ir::ElementType> element = held_type(input.type())) {
+      const bool optional = input.type().has_optional_type();
+      ir::Value* value =
+          graph_.add_value(input.name(), optional ? DataType::kOptional : DataType::kSequence, {});
+      value->element = element;
+      graph_.main.inputs.push_back(value);
+      scope.bind(input.name(), {value});
+      continue;
+    }
     const onnx::TypeProto::Tensor& type = input.type().tensor_type();
     const auto dtype = element_type(type.elem_type());
     if (!dtype) return invalid(label + " has no element type");

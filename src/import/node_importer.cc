@@ -64,6 +64,11 @@ const onnx::GraphProto* NodeImporter::subgraph(std::string_view attribute) const
   return it == attributes_.graphs.end() ? nullptr : it->second;
 }
 
+const onnx::TypeProto* NodeImporter::type(std::string_view attribute) const {
+  const auto it = attributes_.types.find(attribute);
+  return it == attributes_.types.end() ? nullptr : it->second;
+}
+
 bool NodeImporter::wants(size_t i) const {
   return i < output_count() && !proto_.output(static_cast<int>(i)).empty();
 }
@@ -133,6 +138,14 @@ ir::Value* NodeImporter::ints(const std::vector<int64_t>& values) {
   return graph().add_int64_constant(values);
 }
 
+ir::Value* NodeImporter::int64_constant(int64_t value) {
+  return graph().add_constant(name_ + "/constant", ir::make_constant(DataType::kInt64, {}, &value));
+}
+
+ir::Value* NodeImporter::bool_constant(bool value) {
+  return graph().add_constant(name_ + "/constant", ir::make_constant(DataType::kBool, {}, &value));
+}
+
 Result<ir::Value*> NodeImporter::constant(const onnx::TensorProto& tensor) {
   PENSTOCK_ASSIGN_OR_RETURN(ir::ConstantRef constant, importer_.tensors().read(tensor, name_));
   return graph().add_constant(name_ + "/constant", std::move(constant));
@@ -149,6 +162,7 @@ Result<std::unique_ptr<ir::Region>> NodeImporter::import_body(
   for (size_t i = 0; i < inputs.size(); ++i) {
     const std::string& name = body.input(static_cast<int>(i)).name();
     ir::Value* value = graph().add_value(name, inputs[i].dtype, inputs[i].shape);
+    value->element = inputs[i].element;
     region->inputs.push_back(value);
     scope.bind(name, {value});
   }

@@ -23,7 +23,8 @@ class GraphImporter;
 struct BodyInput {
   DataType dtype = DataType::kUndefined;
   ir::SymbolicShape shape;
-  std::vector<bool> is_widened = {};  // extents that iterations of a loop change
+  std::optional<ir::ElementType> element = {};  // of a sequence or an optional
+  std::vector<bool> is_widened = {};            // extents that iterations of a loop change
 };
 
 using AttributeList = std::initializer_list<std::pair<std::string_view, ir::Attribute>>;
@@ -43,6 +44,7 @@ class NodeImporter {
   const ir::Attributes& attributes() const { return attributes_.plain; }
   const onnx::TensorProto* tensor(std::string_view attribute) const;
   const onnx::GraphProto* subgraph(std::string_view attribute) const;
+  const onnx::TypeProto* type(std::string_view attribute) const;
   const std::vector<ir::Value*>& inputs() const { return inputs_; }
   ir::Value* input(size_t i) const { return i < inputs_.size() ? inputs_[i] : nullptr; }
   size_t output_count() const { return static_cast<size_t>(proto_.output_size()); }
@@ -68,6 +70,8 @@ class NodeImporter {
   // Constants for lowerings.
   ir::Value* float_constant(float value, DataType dtype);  // a scalar, rounded to dtype
   ir::Value* ints(const std::vector<int64_t>& values);     // 1-D, int64
+  ir::Value* int64_constant(int64_t value);                // scalars
+  ir::Value* bool_constant(bool value);
   Result<ir::Value*> constant(const onnx::TensorProto& tensor);
 
   // A subgraph as a region.

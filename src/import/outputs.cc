@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "import/tensor.h"
+#include "import/value_type.h"
 #include "ops/op_definition.h"
 
 namespace penstock::importer {
@@ -21,7 +22,12 @@ bool contains(const std::vector<ir::Value*>& values, const ir::Value* value) {
 }  // namespace
 
 Status check_output(const ir::Value& value, const onnx::TypeProto& declared) {
+  const std::optional<ir::ElementType> held = held_type(declared);
+  if (held && (!value.element || value.element->dtype != held->dtype)) {
+    return contradiction("type " + type_name(declared), ir::type_text(value));
+  }
   if (!declared.has_tensor_type()) return Status::ok();
+  if (value.element) return contradiction("a tensor", ir::type_text(value));
   const onnx::TypeProto::Tensor& tensor = declared.tensor_type();
   if (tensor.elem_type() != 0 && tensor.elem_type() != static_cast<int>(value.dtype)) {
     return contradiction("type " + onnx_type_name(tensor.elem_type()),
@@ -57,6 +63,7 @@ Status add_output(ir::Graph& graph, ir::Value* value, const std::string& name) {
   copy.name = "Copy_" + name;
   copy.inputs = {value};
   ir::Value* output = graph.add_value("", value->dtype, value->shape);
+  output->element = value->element;
   copy.outputs = {output};
   PENSTOCK_RETURN_IF_ERROR(ops::infer_node(graph, *graph.append(graph.main, std::move(copy))));
   if (value->name == name) graph.rename(value, name + "/source");

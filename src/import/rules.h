@@ -28,8 +28,8 @@ struct Rule {
   Arity inputs;
   int outputs = 1;  // the most it has, or Arity::kAny
   // Its attributes as "name:kind ...": i, f, s are an int, float, string; I, F, S lists of them;
-  // t a tensor, g a graph. With ~ in front, the attribute is allowed and has no effect here. "*"
-  // takes any attribute of plain kinds.
+  // t a tensor, g a graph, p a type. With ~ in front, the attribute is allowed and has no effect
+  // here. "*" takes any attribute of plain kinds.
   std::string_view attributes = "";
   Status (*import)(NodeImporter& node) = pass_through;
   // The core operators that it takes, separated by spaces; empty for the one of the same name.
@@ -51,6 +51,8 @@ RuleList vision_rules();
 RuleList quantization_rules();
 RuleList random_rules();
 RuleList control_rules();
+RuleList sequence_rules();
+RuleList text_rules();
 
 // The rule for an operator of ONNX's own domain at that opset; null where there is none.
 const Rule* find_rule(std::string_view op, int opset);

@@ -10,6 +10,7 @@
 #include "import/model_file.h"
 #include "import/order.h"
 #include "import/tensor.h"
+#include "import/value_type.h"
 
 namespace penstock::importer {
 namespace {
@@ -73,8 +74,10 @@ class Survey {
     if (type.has_tensor_type()) {
       // 0 is no type: a broken model, for which the import has an error of its own.
       if (type.tensor_type().elem_type() != 0) check_type(type.tensor_type().elem_type(), place);
+    } else if (const onnx::TypeProto::Tensor* held = held_tensor(type)) {
+      check_type(held->elem_type(), place);
     } else if (type.value_case() != onnx::TypeProto::VALUE_NOT_SET) {
-      types_["not a tensor"].push_back(place);
+      types_[type_name(type)].push_back(place);
     }
   }
 

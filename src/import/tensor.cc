@@ -82,6 +82,16 @@ Result<ir::ConstantRef> from_field(const ir::Constant& header, const Field& fiel
   return ir::make_constant(header.dtype, header.shape, elements);
 }
 
+Result<ir::ConstantRef> read_strings(const ir::Constant& header, const onnx::TensorProto& tensor) {
+  const auto& strings = tensor.string_data();
+  if (strings.size() != element_count(header.shape)) {
+    return invalid("holds " + std::to_string(strings.size()) + " strings, but its shape " +
+                   to_string(header.shape) + " needs " +
+                   std::to_string(element_count(header.shape)));
+  }
+  return ir::make_string_constant(header.shape, {strings.begin(), strings.end()});
+}
+
 // Which typed field holds which type: the table of onnx.proto's TensorProto.
 Result<ir::ConstantRef> read_typed(const ir::Constant& header, const onnx::TensorProto& tensor) {
   switch (header.dtype) {
@@ -119,7 +129,7 @@ Result<size_t> parse_size(const std::string& text, const char* what) {
 std::optional<DataType> element_type(int onnx_type) {
   const auto type = static_cast<DataType>(onnx_type);
   if (onnx_type <= 0 || onnx_type > static_cast<int>(DataType::kBFloat16)) return std::nullopt;
-  if (type == DataType::kString || type == DataType::kComplex64 || type == DataType::kComplex128) {
+  if (type == DataType::kComplex64 || type == DataType::kComplex128) {
     return std::nullopt;
   }
   return type;
@@ -139,6 +149,7 @@ Result<ir::ConstantRef> TensorReader::read(const onnx::TensorProto& tensor,
                                            const std::string& name) {
   const auto read_data = [&]() -> Result<ir::ConstantRef> {
     PENSTOCK_ASSIGN_OR_RETURN(ir::Constant header, read_header(tensor));
+    if (header.dtype == DataType::kString) return read_strings(header, tensor);
     if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
       return read_external(tensor, std::move(header));
     }

@@ -69,6 +69,7 @@ constexpr std::string_view kRoiAlign =
     "coordinate_transformation_mode:s";
 
 constexpr Rule kRules[] = {
+    {"ImageDecoder", 20, {1, 1}, 1, "pixel_format:s"},
     {"AffineGrid", 20, {2, 2}, 1, "align_corners:i"},
     {"GridSample", 16, {2, 2}, 1, "align_corners:i mode:s padding_mode:s", import_grid_sample_16},
     {"GridSample", 20, {2, 2}, 1, "align_corners:i mode:s padding_mode:s"},

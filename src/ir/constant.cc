@@ -1,6 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ir/constant.h"
 
+#include <penstock/tensor.h>
+
 #include <new>
 
 #include "base/half.h"
@@ -38,6 +40,17 @@ ConstantRef make_constant(DataType dtype, Shape shape, const void* data) {
   constant->data = block;
   constant->owner = std::shared_ptr<const void>(
       block, [](const void* p) { ::operator delete(const_cast<void*>(p), kAlignment); });
+  return constant;
+}
+
+ConstantRef make_string_constant(Shape shape, const std::vector<std::string_view>& values) {
+  const Tensor tensor = Tensor::from_strings(std::move(shape), values);
+  auto constant = std::make_shared<Constant>();
+  constant->dtype = DataType::kString;
+  constant->shape = tensor.shape();
+  constant->bytes = tensor.bytes();
+  constant->data = static_cast<const std::byte*>(tensor.data());
+  constant->owner = std::make_shared<Tensor>(tensor);
   return constant;
 }
 

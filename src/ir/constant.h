@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace penstock::ir {
@@ -35,6 +36,9 @@ template <typename T>
 ConstantRef make_constant(DataType dtype, Shape shape, const std::vector<T>& values) {
   return make_constant(dtype, std::move(shape), static_cast<const void*>(values.data()));
 }
+
+// A string tensor that owns its characters.
+ConstantRef make_string_constant(Shape shape, const std::vector<std::string_view>& values);
 
 // A constant of any numeric type or bool from wide elements, narrowed; null for other types.
 ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<double>& elements);

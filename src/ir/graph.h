@@ -12,13 +12,15 @@
 #include "ir/attributes.h"
 #include "ir/constant.h"
 #include "ir/dim.h"
+#include "ir/element_type.h"
 
 namespace penstock::ir {
 
 struct Node;
 struct Value;
 
-// One SSA value. Graph owns it; nodes point at it.
+// One SSA value. Graph owns it; nodes point at it. A sequence or an optional is a scalar of type
+// kSequence or kOptional, and `element` tells what is in it.
 struct Value {
   int id = 0;  // dense, unique in its graph
   std::string name;
@@ -26,8 +28,9 @@ struct Value {
   SymbolicShape shape;
   // Elements of a small integer or bool tensor as extents, row-major, where inference knows them.
   std::optional<std::vector<Dim>> contents;
-  ConstantRef constant;      // set for constants only
-  Node* producer = nullptr;  // null for constants, graph inputs and region inputs
+  std::optional<ElementType> element;  // set for sequences and optionals only
+  ConstantRef constant;                // set for constants only
+  Node* producer = nullptr;            // null for constants, graph inputs and region inputs
 
   bool is_constant() const { return constant != nullptr; }
 };
@@ -133,6 +136,9 @@ class Uses {
   std::unordered_map<const Value*, std::vector<Node*>> nodes_;
   std::unordered_map<const Value*, int> outputs_;
 };
+
+// "float32[batch, 3]", "sequence<int64[*]>", "optional<sequence<float32[5]>>".
+std::string type_text(const Value& value);
 
 // Checks single assignment, use after definition, producers and shapes; names the first offender.
 Status verify(const Graph& graph);

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ir/parse.h"
 
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <random>
@@ -44,6 +45,7 @@ bool parse_whole(const std::string& text, int64_t& value) {
 struct Type {
   DataType dtype = DataType::kUndefined;
   SymbolicShape shape;
+  std::optional<ElementType> element = {};
 };
 
 class Parser {
@@ -140,14 +142,51 @@ class Parser {
     return std::string(bare);
   }
 
-  // "float32[batch, 3]"
+  // The longest run of letters and digits: where a type may be followed by < or >.
+  std::string_view type_word() {
+    skip_space();
+    const size_t begin = position_;
+    while (position_ < text_.size() && std::isalnum(static_cast<unsigned char>(text_[position_]))) {
+      ++position_;
+    }
+    return text_.substr(begin, position_ - begin);
+  }
+
+  // The part of "sequence<float32[batch, 3]>" between < and >.
+  Result<ElementType> element() {
+    PENSTOCK_RETURN_IF_ERROR(expect('<'));
+    const size_t begin = position_;
+    const std::string_view text = type_word();
+    ElementType result;
+    if (text == "sequence") {
+      PENSTOCK_ASSIGN_OR_RETURN(result, element());
+      result.is_sequence = true;
+    } else {
+      const std::optional<DataType> dtype = parse_data_type(text);
+      if (!dtype) return error_at(begin, "no element type '" + std::string(text) + "'");
+      result.dtype = *dtype;
+      result.rank = ElementType::Rank::kUnset;
+      if (accept('[')) {
+        result.rank = accept('*') ? ElementType::Rank::kUnknown : ElementType::Rank::kKnown;
+        PENSTOCK_ASSIGN_OR_RETURN(result.shape, dims(']'));
+      }
+    }
+    PENSTOCK_RETURN_IF_ERROR(expect('>'));
+    return result;
+  }
+
+  // "float32[batch, 3]", or a sequence or an optional of such tensors.
   Result<Type> type() {
     skip_space();
     const size_t begin = position_;
-    const std::string_view text = word();
+    const std::string_view text = type_word();
     const std::optional<DataType> dtype = parse_data_type(text);
     if (!dtype) return error_at(begin, "no element type '" + std::string(text) + "'");
-    Type result{*dtype, {}};
+    Type result{*dtype, {}, {}};
+    if (*dtype == DataType::kSequence || *dtype == DataType::kOptional) {
+      PENSTOCK_ASSIGN_OR_RETURN(result.element, element());
+      return result;
+    }
     PENSTOCK_RETURN_IF_ERROR(expect('['));
     PENSTOCK_ASSIGN_OR_RETURN(result.shape, dims(']'));
     return result;
@@ -190,6 +229,7 @@ class Parser {
       return error_at(begin, "'%" + value_name + "' is defined twice");
     }
     Value* value = graph_.add_value(value_name, value_type.dtype, std::move(value_type.shape));
+    value->element = std::move(value_type.element);
     by_name_.emplace(value_name, value);
     return value;
   }
@@ -250,6 +290,11 @@ class Parser {
       if (static_cast<int64_t>(list.size()) == element_count(shape)) {
         return constant_of(dtype, shape, list);
       }
+    } else if (dtype == DataType::kString) {
+      PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::string> list, strings());
+      if (static_cast<int64_t>(list.size()) == element_count(shape)) {
+        return make_string_constant(shape, {list.begin(), list.end()});
+      }
     } else {
       PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> list, numbers<int64_t>());
       if (static_cast<int64_t>(list.size()) == element_count(shape)) {
@@ -257,6 +302,17 @@ class Parser {
       }
     }
     return error_at(begin, "expected " + std::to_string(element_count(shape)) + " elements");
+  }
+
+  Result<std::vector<std::string>> strings() {
+    PENSTOCK_RETURN_IF_ERROR(expect('['));
+    std::vector<std::string> list;
+    while (!accept(']')) {
+      if (!list.empty()) PENSTOCK_RETURN_IF_ERROR(expect(','));
+      PENSTOCK_ASSIGN_OR_RETURN(std::string text, quoted());
+      list.push_back(std::move(text));
+    }
+    return list;
   }
 
   template <typename T>

@@ -97,6 +97,35 @@ TEST(ParseText, LargeConstantsAreReproducibleFromTheirHash) {
   }
 }
 
+TEST(ParseText, SequencesOptionalsAndStringsAsTheyPrint) {
+  const std::string text =
+      R"(graph main(%s : sequence<float32[2, -1]>, %o : optional<sequence<int64[*]>>, %e : sequence<string>) {
+  %y : string[2] = Op(%s, %o, const string[2]["a", "say \"b\""])
+  return %y, %e
+}
+)";
+  Result<Graph> graph = parse_text(text);
+  ASSERT_TRUE(graph.is_ok()) << graph.status().message();
+  EXPECT_EQ(to_text(*graph), text);
+  EXPECT_TRUE(verify(*graph).is_ok());
+  const Value& optional = *graph->find_value("o");
+  EXPECT_EQ(optional.dtype, DataType::kOptional);
+  EXPECT_TRUE(optional.element->is_sequence);
+  EXPECT_EQ(optional.element->rank, ElementType::Rank::kUnknown);
+  EXPECT_EQ(graph->find_value("e")->element->rank, ElementType::Rank::kUnset);
+}
+
+TEST(ElementType, JoinsWhatDiffers) {
+  using Rank = ElementType::Rank;
+  const ElementType none{DataType::kFloat32, false, Rank::kUnset, {}};
+  const ElementType two = element_of(DataType::kFloat32, {2, Dim::symbol("n"), Dim::symbol("u7")});
+  EXPECT_EQ(to_string(two), "float32[2, n, -1]");
+  EXPECT_EQ(join(none, two), two);
+  const ElementType other = element_of(DataType::kFloat32, {3, Dim::symbol("n"), 4});
+  EXPECT_EQ(to_string(join(two, other)), "float32[-1, n, -1]");
+  EXPECT_EQ(to_string(join(two, element_of(DataType::kFloat32, {2}))), "float32[*]");
+}
+
 TEST(ParseText, ErrorsNameLineAndColumn) {
   EXPECT_EQ(parse_error("graph g(%x : float32[2]) {\n  %y = Relu(%z)\n  return %y\n}"),
             "graph text, line 2, column 14: '%z' is not defined");

@@ -15,7 +15,12 @@ constexpr size_t kMostPrintedElements = 16;
 std::string elements_text(const Constant& constant) {
   std::string text = "[";
   const auto separate = [&] { text += text.size() > 1 ? ", " : ""; };
-  if (constant.dtype == DataType::kFloat64) {
+  if (constant.dtype == DataType::kString) {
+    for (const StringRef& x : constant.as<StringRef>()) {
+      separate();
+      text += quoted_text(x.view());
+    }
+  } else if (constant.dtype == DataType::kFloat64) {
     for (double x : constant.as<double>()) {
       separate();
       text += fmt::format("{}", x);
@@ -34,16 +39,14 @@ std::string elements_text(const Constant& constant) {
   return text + "]";
 }
 
-std::string type_text(const Value& value) {
-  return std::string(to_string(value.dtype)) + to_string(value.shape);
-}
-
 std::string constant_text(const Value& value) {
   const Constant& constant = *value.constant;
   const auto count = static_cast<size_t>(element_count(constant.shape));
   std::string text = "const " + type_text(value);
-  if (count <= kMostPrintedElements && constant.dtype != DataType::kString) {
-    return text + elements_text(constant);
+  if (count <= kMostPrintedElements) return text + elements_text(constant);
+  if (constant.dtype == DataType::kString) {
+    const std::string elements = elements_text(constant);
+    return text + fmt::format("#{:016x}", XXH3_64bits(elements.data(), elements.size()));
   }
   return text + fmt::format("#{:016x}", XXH3_64bits(constant.data, constant.bytes));
 }
@@ -88,6 +91,11 @@ void print_region(const Region& region, const std::string& indent, std::string& 
 }
 
 }  // namespace
+
+std::string type_text(const Value& value) {
+  const std::string name(to_string(value.dtype));
+  return name + (value.element ? "<" + to_string(*value.element) + ">" : to_string(value.shape));
+}
 
 std::string quoted_text(std::string_view text) {
   std::string out = "\"";

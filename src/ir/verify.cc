@@ -48,6 +48,13 @@ class Verifier {
       if (output->dtype == DataType::kUndefined) {
         return broken("'" + output->name + "' of node '" + node.name + "' has no type");
       }
+      const bool is_handle =
+          output->dtype == DataType::kSequence || output->dtype == DataType::kOptional;
+      if (is_handle != output->element.has_value() || (is_handle && !output->shape.empty())) {
+        return broken("'" + output->name + "' of node '" + node.name + "' is " +
+                      std::string(to_string(output->dtype)) +
+                      ", which does not agree with what it holds");
+      }
       if (!defined_.insert(output).second) {
         return broken("'" + output->name + "' is defined twice");
       }

@@ -30,6 +30,7 @@ class FactsRun : public backends::KernelRun {
   void* workspace() const override { return nullptr; }
   backends::KernelState* state() const override { return nullptr; }
   backends::Stream& stream() const override { return stream_; }
+  ObjectPool& objects() override { return objects_; }
   Status run_region(size_t, const std::vector<backends::TensorView>&,
                     std::vector<backends::TensorView>&) override {
     return {StatusCode::kInternal, "nothing runs yet"};
@@ -39,6 +40,7 @@ class FactsRun : public backends::KernelRun {
   const backends::NodeFacts& node_;
   std::vector<backends::TensorView> inputs_;
   mutable backends::CpuStream stream_{1};
+  ObjectPool objects_;
 };
 
 }  // namespace penstock::ops

@@ -21,5 +21,8 @@ OpList recurrent_ops();      // LSTM, GRU, RNN
 OpList vision_ops();         // resize, non-maximum suppression, region pooling
 OpList control_ops();        // If, Loop, Scan
 OpList attention_ops();      // fused attention
+OpList sequence_ops();       // sequences and optionals
+OpList text_ops();           // strings
+OpList image_ops();          // compressed images
 
 }  // namespace penstock::ops

@@ -32,6 +32,7 @@ Result<TensorView> HostRun::output(size_t i, const Shape& shape) {
   HostTensor& tensor = outputs_[i];
   if (tensor.storage == nullptr || tensor.shape != shape) {
     tensor.dtype = operand.dtype;
+    if (!is_plain(operand.dtype)) tensor.objects = objects_;
     tensor.shape = shape;
     Shape flat = {static_cast<int64_t>(ir::storage_bytes(operand.dtype, shape, operand.layout))};
     tensor.storage = ir::make_constant(DataType::kUInt8, std::move(flat), nullptr);

@@ -14,6 +14,8 @@ struct HostTensor {
   DataType dtype = DataType::kUndefined;
   Shape shape;
   ir::ConstantRef storage;
+  // What strings, sequences and optionals among the elements refer to.
+  std::shared_ptr<ObjectPool> objects = nullptr;
 
   void* data() const { return const_cast<std::byte*>(storage->data); }
   static HostTensor zeros(DataType dtype, Shape shape);
@@ -37,6 +39,7 @@ class HostRun : public backends::KernelRun {
   void* workspace() const override { return workspace_ ? workspace_->data() : nullptr; }
   backends::KernelState* state() const override { return state_.get(); }
   backends::Stream& stream() const override { return stream_; }
+  ObjectPool& objects() override { return *objects_; }
   Status run_region(size_t i, const std::vector<backends::TensorView>& inputs,
                     std::vector<backends::TensorView>& outputs) override;
 
@@ -52,6 +55,7 @@ class HostRun : public backends::KernelRun {
   const backends::Kernel* prepared_ = nullptr;
   std::unique_ptr<backends::KernelState> state_;
   backends::Stream& stream_;
+  std::shared_ptr<ObjectPool> objects_ = std::make_shared<ObjectPool>();
 };
 
 // Runs an operator's reference kernel on row-major tensors; outputs get the shapes it finds.

@@ -8,7 +8,7 @@ namespace {
 
 ValueFacts facts_of(const ir::Value* value) {
   if (value == nullptr) return {};
-  return {value->dtype, value->shape, value->contents, value->constant.get()};
+  return {value->dtype, value->shape, value->contents, value->constant.get(), value->element};
 }
 
 bool reads(const ir::Node& node, std::string_view symbol) {
@@ -57,6 +57,7 @@ void store(const ValueFacts& facts, ir::Value& value) {
   value.dtype = facts.dtype;
   value.shape = std::move(shape);
   value.contents = facts.contents;
+  value.element = facts.element;
 }
 
 }  // namespace
@@ -68,6 +69,15 @@ InferContext::InferContext(ir::Graph& graph, const ir::Node& node) : graph_(grap
 
 const std::vector<ir::Dim>* InferContext::contents(size_t i) const {
   return has_input(i) && inputs_[i].contents ? &*inputs_[i].contents : nullptr;
+}
+
+const ir::ElementType* InferContext::element(size_t i) const {
+  return has_input(i) && inputs_[i].element ? &*inputs_[i].element : nullptr;
+}
+
+void InferContext::set_output(size_t i, DataType dtype, ir::ElementType element) {
+  set_output(i, dtype, ir::SymbolicShape());
+  if (i < outputs_.size()) outputs_[i].element = std::move(element);
 }
 
 void InferContext::set_output(size_t i, DataType dtype, ir::SymbolicShape shape) {
@@ -100,6 +110,50 @@ Status InferContext::error(const std::string& message) const {
   return {StatusCode::kInvalidModel, message};
 }
 
+namespace {
+
+// Sequences and optionals go in; all other operators take tensors only.
+bool takes_handles(std::string_view op) {
+  constexpr std::string_view kOps[] = {"ConcatFromSequence",
+                                       "Copy",
+                                       "If",
+                                       "Loop",
+                                       "Optional",
+                                       "OptionalGetElement",
+                                       "OptionalHasElement",
+                                       "Scan",
+                                       "SequenceAt",
+                                       "SequenceErase",
+                                       "SequenceInsert",
+                                       "SequenceLength",
+                                       "SequenceMap"};
+  return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
+}
+
+Status check_inputs(const OpDefinition& definition, const ir::Node& node) {
+  const std::string where = "node '" + node.name + "' (" + node.op + "): ";
+  const int inputs = static_cast<int>(node.inputs.size());
+  if (inputs < definition.min_inputs ||
+      (definition.max_inputs >= 0 && inputs > definition.max_inputs)) {
+    return {StatusCode::kInvalidModel, where + "takes " + std::to_string(definition.min_inputs) +
+                                           " to " + std::to_string(definition.max_inputs) +
+                                           " inputs, has " + std::to_string(inputs)};
+  }
+  for (int i = 0; i < definition.min_inputs; ++i) {
+    if (node.inputs[i] == nullptr) {
+      return {StatusCode::kInvalidModel, where + "input " + std::to_string(i) + " is missing"};
+    }
+  }
+  for (const ir::Value* input : node.inputs) {
+    if (input == nullptr || !input->element || takes_handles(node.op)) continue;
+    return {StatusCode::kInvalidModel, where + "takes tensors, and its input '" + input->name +
+                                           "' is " + ir::type_text(*input)};
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
 Status infer_node(ir::Graph& graph, ir::Node& node) {
   const OpDefinition* definition = find_op(node.op);
   if (definition == nullptr) {
@@ -108,20 +162,7 @@ Status infer_node(ir::Graph& graph, ir::Node& node) {
   for (auto& region : node.regions) {
     for (ir::Node& nested : region->nodes) PENSTOCK_RETURN_IF_ERROR(infer_node(graph, nested));
   }
-  const int inputs = static_cast<int>(node.inputs.size());
-  if (inputs < definition->min_inputs ||
-      (definition->max_inputs >= 0 && inputs > definition->max_inputs)) {
-    return {StatusCode::kInvalidModel, "node '" + node.name + "' (" + node.op + "): takes " +
-                                           std::to_string(definition->min_inputs) + " to " +
-                                           std::to_string(definition->max_inputs) +
-                                           " inputs, has " + std::to_string(inputs)};
-  }
-  for (int i = 0; i < definition->min_inputs; ++i) {
-    if (node.inputs[i] == nullptr) {
-      return {StatusCode::kInvalidModel, "node '" + node.name + "' (" + node.op + "): input " +
-                                             std::to_string(i) + " is missing"};
-    }
-  }
+  PENSTOCK_RETURN_IF_ERROR(check_inputs(*definition, node));
   InferContext context(graph, node);
   PENSTOCK_RETURN_IF_ERROR(
       definition->infer(context).with_context("node '" + node.name + "' (" + node.op + ")"));

@@ -20,6 +20,7 @@ struct ValueFacts {
   ir::SymbolicShape shape;
   std::optional<std::vector<ir::Dim>> contents;  // elements of a small integer tensor, where known
   const ir::Constant* constant = nullptr;        // inputs only
+  std::optional<ir::ElementType> element = {};   // what a sequence or an optional holds
 };
 
 // The view of a node that a type-and-shape rule works on. Rules read inputs and attributes and set
@@ -40,7 +41,12 @@ class InferContext {
   const std::vector<ir::Dim>* contents(size_t i) const;
   const ir::Constant* constant(size_t i) const { return inputs_[i].constant; }
 
+  // What sequence or optional i holds; null for tensors.
+  const ir::ElementType* element(size_t i) const;
+
   void set_output(size_t i, DataType dtype, ir::SymbolicShape shape);
+  // A sequence or an optional, by type kSequence or kOptional.
+  void set_output(size_t i, DataType dtype, ir::ElementType element);
   void set_contents(size_t i, std::vector<ir::Dim> contents);
   const std::vector<ValueFacts>& outputs() const { return outputs_; }
 

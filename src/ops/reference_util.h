@@ -53,6 +53,7 @@ Status dispatch_size(DataType dtype, Fn&& fn) {
     case 2: return fn(TypeTag<uint16_t>{});
     case 4: return fn(TypeTag<uint32_t>{});
     case 8: return fn(TypeTag<uint64_t>{});
+    case sizeof(StringRef): return fn(TypeTag<StringRef>{});
     default: break;
   }
   return {StatusCode::kUnsupported,

@@ -32,13 +32,13 @@ bool may_fold(const ir::Node& node) {
   size_t input_bytes = 0;
   for (const ir::Value* input : node.inputs) {
     if (input == nullptr) continue;
-    if (!input->is_constant() || input->dtype == DataType::kString) return false;
+    if (!input->is_constant() || !is_plain(input->dtype)) return false;
     input_bytes += input->constant->bytes;
   }
   size_t output_bytes = 0;
   for (const ir::Value* output : node.outputs) {
     if (output == nullptr) continue;
-    if (output->dtype == DataType::kString) return false;
+    if (!is_plain(output->dtype)) return false;
     if (!ir::is_constant(output->shape)) continue;
     output_bytes +=
         static_cast<size_t>(ir::element_count(output->shape).constant()) * size_of(output->dtype);

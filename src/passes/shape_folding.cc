@@ -44,6 +44,8 @@ void make_extents(Rewriter& rewriter, ir::Node& node) {
   const ir::Value& value = *node.outputs[0];
   if (!value.contents || value.shape.size() > 1 || value.contents->empty()) return;
   if (value.dtype != DataType::kInt64 && value.dtype != DataType::kInt32) return;
+  // Only what computes the tensor tells an extent that depends on data: the chain keeps it alive.
+  if (ir::is_data_dependent(*value.contents)) return;
   ir::Node extents;
   extents.op = "Extents";
   extents.name = node.name;

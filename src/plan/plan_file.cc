@@ -196,6 +196,11 @@ Result<Header> read_header(const std::string& path, const std::byte* data, uint6
                             ", newer than this Penstock reads (" + std::to_string(kFormatVersion) +
                             "); update Penstock or build the plan again");
   }
+  if (header.format_version < kFormatVersion && header.format_version > 0) {
+    return refuse(path, "has plan format " + std::to_string(header.format_version) +
+                            ", older than this Penstock reads (" + std::to_string(kFormatVersion) +
+                            "); build the plan again");
+  }
   if (header.format_version != kFormatVersion || header.header_bytes != sizeof(Header) ||
       header.header_checksum != header_hash(header)) {
     return refuse(path,

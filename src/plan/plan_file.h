@@ -13,7 +13,7 @@
 namespace penstock::plan {
 
 // The file format's number: a reader refuses files of a higher one, and says so.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 // A constant on its way into a file. Slots refer to it by offset.
 struct ConstantData {

@@ -15,6 +15,19 @@ bool overflows(uint64_t offset, uint64_t bytes, uint64_t limit) {
 Status check_slot(const Program& program, size_t i, uint64_t constants_bytes) {
   const Slot& slot = program.slots[i];
   if (size_of(slot.dtype) == 0) return corrupt("slot '" + slot.name + "' has no element type");
+  const bool is_handle = slot.dtype == DataType::kSequence || slot.dtype == DataType::kOptional;
+  if (is_handle != slot.element.has_value() ||
+      (is_handle && (slot.kind == Slot::Kind::kConstant || !slot.shape.empty() ||
+                     slot.layout != ir::Layout::kPlain))) {
+    return corrupt("slot '" + slot.name + "' is " + std::string(to_string(slot.dtype)) +
+                   ", which does not agree with what it holds");
+  }
+  // Both ends of a view must read the bytes the same way: a number is no address.
+  if (slot.kind == Slot::Kind::kView && slot.view_of >= 0 &&
+      static_cast<size_t>(slot.view_of) < i && program.slots[slot.view_of].dtype != slot.dtype &&
+      !is_plain(slot.dtype)) {
+    return corrupt("slot '" + slot.name + "' is a view of another type");
+  }
   if (slot.shape.size() > 64) return corrupt("slot '" + slot.name + "' has too many axes");
   if (slot.kind == Slot::Kind::kView &&
       (slot.view_of < 0 || static_cast<size_t>(slot.view_of) >= i)) {

@@ -11,6 +11,7 @@ namespace {
 using ir::Attribute;
 using ir::Attributes;
 using ir::Dim;
+using ir::ElementType;
 using ir::SymbolicShape;
 using nlohmann::json;
 
@@ -101,6 +102,30 @@ Attribute read_attribute(const json& item) {
   }
 }
 
+json write(const ElementType& element) {
+  json object = {{"type", std::string(to_string(element.dtype))}};
+  if (element.is_sequence) object["sequence"] = true;
+  if (element.rank == ElementType::Rank::kKnown) object["shape"] = write(element.shape);
+  if (element.rank == ElementType::Rank::kUnknown) object["shape"] = "*";
+  return object;
+}
+
+ElementType read_element(const json& object) {
+  ElementType element;
+  element.dtype =
+      parse_data_type(object.at("type").get<std::string>()).value_or(DataType::kUndefined);
+  if (size_of(element.dtype) == 0) {
+    throw json::other_error::create(599, "unknown type of element", nullptr);
+  }
+  element.is_sequence = object.value("sequence", false);
+  element.rank = ElementType::Rank::kUnset;
+  if (!object.contains("shape")) return element;
+  const json& shape = object.at("shape");
+  element.rank = shape.is_string() ? ElementType::Rank::kUnknown : ElementType::Rank::kKnown;
+  if (!shape.is_string()) element.shape = read_shape(shape);
+  return element;
+}
+
 json write(const Slot& slot) {
   json object = {{"name", slot.name},
                  {"kind", static_cast<int>(slot.kind)},
@@ -113,6 +138,7 @@ json write(const Slot& slot) {
     if (!slot.format.empty()) object["format"] = slot.format;
   }
   if (slot.kind == Slot::Kind::kView) object["view_of"] = slot.view_of;
+  if (slot.element) object["element"] = write(*slot.element);
   return object;
 }
 
@@ -133,6 +159,7 @@ Slot read_slot(const json& object) {
   slot.bytes = object.value("bytes", uint64_t{0});
   slot.format = object.value("format", "");
   slot.view_of = object.value("view_of", -1);
+  if (object.contains("element")) slot.element = read_element(object.at("element"));
   return slot;
 }
 

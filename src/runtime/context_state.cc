@@ -56,9 +56,12 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   addresses_.resize(program.slots.size());
   allocators_.resize(program.slots.size());
   for (const TensorInfo& info : engine_->inputs()) {
-    input_shapes_.push_back(info.shape);
-    input_set_.push_back(std::count(info.shape.begin(), info.shape.end(), -1) == 0);
+    // The shape of a sequence's tensors is not its own: it is one handle.
+    const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
+    input_shapes_.push_back(shape);
+    input_set_.push_back(std::count(shape.begin(), shape.end(), -1) == 0);
   }
+  held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
     output_buffers_.emplace_back(engine_->backend());
   }
@@ -118,11 +121,15 @@ Status ContextState::check_shape(int slot, const Shape& shape) const {
   return Status::ok();
 }
 
+size_t ContextState::input_position(int slot) const {
+  const auto& inputs = engine_->main().inputs;
+  return std::find(inputs.begin(), inputs.end(), slot) - inputs.begin();
+}
+
 Status ContextState::set_input_shape(std::string_view name, const Shape& shape) {
   PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, false));
   PENSTOCK_RETURN_IF_ERROR(check_shape(slot, shape));
-  const auto& inputs = engine_->main().inputs;
-  const size_t position = std::find(inputs.begin(), inputs.end(), slot) - inputs.begin();
+  const size_t position = input_position(slot);
   if (input_set_[position] && input_shapes_[position] == shape) return Status::ok();
   (void)wait();
   input_shapes_[position] = shape;
@@ -141,16 +148,32 @@ Status ContextState::set_address(std::string_view name, void* address) {
                 "' depends on data: give an output allocator, or read "
                 "it with output()"};
   }
-  void*& place = addresses_[is_input ? slot : engine_->root_of(slot)];
-  if (place == address) return Status::ok();
-  (void)wait();
-  place = address;
-  addresses_changed_ = true;
+  if (engine_->program().slots[slot].element) {
+    return {StatusCode::kInvalidArgument, "'" + std::string(name) +
+                                              "' is no tensor and has no address: use " +
+                                              (is_input ? "set_input()" : "output_value()")};
+  }
+  place(is_input ? slot : engine_->root_of(slot), address);
+  if (is_input && !held_inputs_[input_position(slot)].value.is_none()) {
+    (void)wait();
+    held_inputs_[input_position(slot)] = {};
+  }
   return Status::ok();
+}
+
+void ContextState::place(int slot, void* address) {
+  if (addresses_[slot] == address) return;
+  (void)wait();
+  addresses_[slot] = address;
+  addresses_changed_ = true;
 }
 
 Status ContextState::set_allocator(std::string_view name, OutputAllocator* allocator) {
   PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
+  if (engine_->program().slots[slot].element) {
+    return {StatusCode::kInvalidArgument,
+            "output '" + std::string(name) + "' is no tensor: use output_value()"};
+  }
   if (!engine_->is_late_slot(slot)) {
     return {StatusCode::kInvalidArgument, "the shape of output '" + std::string(name) +
                                               "' follows from the inputs: set its address instead"};
@@ -286,6 +309,7 @@ Status ContextState::run(backends::Stream& stream) {
 
 Status ContextState::execute(backends::Stream& stream) {
   stream.enter();
+  objects_.clear();
   const auto& steps = engine_->steps(0);
   bool late_started = false;
   for (size_t i = 0; i < steps.size(); ++i) {
@@ -324,6 +348,7 @@ void ContextState::observe(const StepCode& code) const {
   for (int slot : code.step->outputs) {
     if (slot < 0) continue;
     const Slot& facts = engine_->program().slots[slot];
+    if (facts.element) continue;  // no tensor
     const Result<Shape> shape =
         code.late ? late_->shape_of(slot) : Result<Shape>(binding().shapes[slot]);
     if (!shape.is_ok()) continue;
@@ -359,22 +384,26 @@ Status ContextState::wait() {
   return enqueued_status_;
 }
 
+Result<const void*> ContextState::output_data(int slot) const {
+  const bool late = engine_->is_late_slot(slot);
+  if (prepared_ == nullptr || (late && late_ == nullptr)) {
+    return Status(StatusCode::kInvalidArgument,
+                  "output '" + engine_->program().slots[slot].name + "': nothing has run yet");
+  }
+  return static_cast<const void*>(late ? late_->data_of(slot) : address_of(slot));
+}
+
 Result<OutputView> ContextState::output(std::string_view name) const {
   PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
-  if (prepared_ == nullptr) {
-    return Status(StatusCode::kInvalidArgument,
-                  "output '" + std::string(name) + "': nothing has run yet");
-  }
+  PENSTOCK_ASSIGN_OR_RETURN(const void* data, output_data(slot));
   const Slot& facts = engine_->program().slots[slot];
-  if (!engine_->is_late_slot(slot)) {
-    return OutputView{facts.dtype, binding().shapes[slot], address_of(slot)};
-  }
-  if (late_ == nullptr) {
+  if (facts.element) {
     return Status(StatusCode::kInvalidArgument,
-                  "output '" + std::string(name) + "': nothing has run yet");
+                  "output '" + std::string(name) + "' is no tensor: use output_value()");
   }
+  if (!engine_->is_late_slot(slot)) return OutputView{facts.dtype, binding().shapes[slot], data};
   PENSTOCK_ASSIGN_OR_RETURN(Shape shape, late_->shape_of(slot));
-  return OutputView{facts.dtype, std::move(shape), late_->data_of(slot)};
+  return OutputView{facts.dtype, std::move(shape), data};
 }
 
 size_t ContextState::memory_bytes() const {

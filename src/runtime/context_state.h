@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/context.h>
+#include <penstock/value.h>
 
 #include <condition_variable>
 #include <list>
@@ -38,7 +39,7 @@ class DeviceBuffer {
 // What a kernel sees of a main step whose shapes are known before the run.
 class StepFrame final : public backends::KernelRun {
  public:
-  StepFrame(const ContextState& context, const StepCode& code, const Binding& binding);
+  StepFrame(ContextState& context, const StepCode& code, const Binding& binding);
 
   // Takes the present addresses of all operands.
   void refresh(const ContextState& context, void* workspace);
@@ -56,6 +57,7 @@ class StepFrame final : public backends::KernelRun {
   void* workspace() const override { return workspace_; }
   backends::KernelState* state() const override { return state_.get(); }
   backends::Stream& stream() const override { return *stream_; }
+  ObjectPool& objects() override { return *objects_; }
   Status run_region(size_t i, const std::vector<backends::TensorView>& inputs,
                     std::vector<backends::TensorView>& outputs) override;
 
@@ -70,6 +72,7 @@ class StepFrame final : public backends::KernelRun {
   void* workspace_ = nullptr;
   std::unique_ptr<backends::KernelState> state_;
   backends::Stream* stream_ = nullptr;
+  ObjectPool* objects_;
 };
 
 // What a kernel sees of a step bound during the run: see late.cc.
@@ -82,12 +85,14 @@ class ContextState {
 
   Status set_input_shape(std::string_view name, const Shape& shape);
   Status set_address(std::string_view name, void* address);
+  Status set_input(std::string_view name, const Value& value);
   Status set_allocator(std::string_view name, OutputAllocator* allocator);
   Result<Shape> tensor_shape(std::string_view name);
   Status run(backends::Stream& stream);
   Status enqueue(const std::shared_ptr<backends::Stream>& stream);
   Status wait();
   Result<OutputView> output(std::string_view name) const;
+  Result<Value> output_value(std::string_view name) const;
   size_t memory_bytes() const;
 
   backends::Stream& own_stream() { return *stream_; }
@@ -99,6 +104,7 @@ class ContextState {
   // For frames and the late runner.
   void* address_of(int slot) const;
   const Binding& binding() const { return *prepared_->binding; }
+  ObjectPool& objects() { return objects_; }
   OutputAllocator* allocator_of(int slot) const { return allocators_[slot]; }
 
   Profiler* profiler = nullptr;
@@ -111,6 +117,17 @@ class ContextState {
     std::vector<std::unique_ptr<StepFrame>> frames;  // null for late steps
   };
 
+  // What an input given as a Value keeps for the runs: its tensors, and the handle to them.
+  struct HeldInput {
+    Value value;
+    TensorList list;
+    const TensorList* handle = nullptr;
+  };
+
+  size_t input_position(int slot) const;
+  Status check_held(const TensorInfo& info, const Value& value) const;
+  void place(int slot, void* address);
+  Result<const void*> output_data(int slot) const;
   Result<int> find_tensor(std::string_view name, bool inputs, bool outputs) const;
   Status check_shape(int slot, const Shape& shape) const;
   Result<std::vector<int64_t>> symbols_of_inputs() const;
@@ -125,6 +142,8 @@ class ContextState {
   std::unique_ptr<backends::Stream> stream_;
   std::vector<Shape> input_shapes_;  // by input position
   std::vector<bool> input_set_;
+  std::vector<HeldInput> held_inputs_;  // by input position
+  ObjectPool objects_;
   std::vector<void*> addresses_;              // by slot: the caller's memory of inputs and outputs
   std::vector<OutputAllocator*> allocators_;  // by slot
   std::vector<DeviceBuffer>

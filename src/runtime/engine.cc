@@ -2,8 +2,6 @@
 #include <penstock/context.h>
 #include <penstock/engine.h>
 
-#include <cstring>
-
 #include "ops/cpu_tactics.h"
 #include "runtime/context_state.h"
 
@@ -61,6 +59,9 @@ Status ExecutionContext::set_tensor_address(std::string_view tensor, void* addre
 Status ExecutionContext::set_output_allocator(std::string_view output, OutputAllocator* allocator) {
   return state_->set_allocator(output, allocator);
 }
+Status ExecutionContext::set_input(std::string_view input, const Value& value) {
+  return state_->set_input(input, value);
+}
 void ExecutionContext::set_profiler(Profiler* profiler) { state_->profiler = profiler; }
 void ExecutionContext::set_step_observer(StepObserver observer) {
   state_->observer = std::move(observer);
@@ -74,6 +75,9 @@ Status ExecutionContext::wait() { return state_->wait(); }
 Result<OutputView> ExecutionContext::output(std::string_view name) const {
   return state_->output(name);
 }
+Result<Value> ExecutionContext::output_value(std::string_view name) const {
+  return state_->output_value(name);
+}
 size_t ExecutionContext::memory_bytes() const { return state_->memory_bytes(); }
 
 Result<std::map<std::string, Tensor>> ExecutionContext::run(
@@ -81,6 +85,14 @@ Result<std::map<std::string, Tensor>> ExecutionContext::run(
   for (const TensorInfo& info : state_->engine().inputs()) {
     if (inputs.count(info.name) == 0) {
       return Status(StatusCode::kInvalidArgument, "input '" + info.name + "' is missing");
+    }
+  }
+  for (const auto* list : {&state_->engine().inputs(), &state_->engine().outputs()}) {
+    for (const TensorInfo& info : *list) {
+      if (info.kind == ValueKind::kTensor) continue;
+      return Status(StatusCode::kInvalidArgument, "'" + info.name + "' is no tensor but " +
+                                                      std::string(to_string(info.kind)) +
+                                                      ": use run_values()");
     }
   }
   for (const auto& [name, tensor] : inputs) {
@@ -101,9 +113,26 @@ Result<std::map<std::string, Tensor>> ExecutionContext::run(
   std::map<std::string, Tensor> outputs;
   for (const TensorInfo& info : state_->engine().outputs()) {
     PENSTOCK_ASSIGN_OR_RETURN(const OutputView view, output(info.name));
-    Tensor tensor(view.dtype, view.shape);
-    if (tensor.bytes() > 0) std::memcpy(tensor.data(), view.data, tensor.bytes());
-    outputs.emplace(info.name, std::move(tensor));
+    outputs.emplace(info.name, Tensor::copy_of(view.dtype, view.shape, view.data));
+  }
+  return outputs;
+}
+
+Result<std::map<std::string, Value>> ExecutionContext::run_values(
+    const std::map<std::string, Value>& inputs) {
+  const std::vector<TensorInfo>& known = state_->engine().inputs();
+  for (const auto& [name, value] : inputs) PENSTOCK_RETURN_IF_ERROR(set_input(name, value));
+  for (const TensorInfo& info : known) {
+    if (inputs.count(info.name) != 0) continue;
+    if (info.kind == ValueKind::kTensor || info.kind == ValueKind::kSequence) {
+      return Status(StatusCode::kInvalidArgument, "input '" + info.name + "' is missing");
+    }
+    PENSTOCK_RETURN_IF_ERROR(set_input(info.name, Value()));
+  }
+  PENSTOCK_RETURN_IF_ERROR(run());
+  std::map<std::string, Value> outputs;
+  for (const TensorInfo& info : state_->engine().outputs()) {
+    PENSTOCK_ASSIGN_OR_RETURN(outputs[info.name], output_value(info.name));
   }
   return outputs;
 }

@@ -2,6 +2,7 @@
 #include "runtime/engine_state.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ir/graph.h"
 
@@ -31,6 +32,7 @@ Result<std::shared_ptr<EngineState>> EngineState::create(
 }
 
 Status EngineState::resolve() {
+  PENSTOCK_RETURN_IF_ERROR(resolve_strings());
   const plan::Program& program = this->program();
   for (size_t i = 0; i < program.slots.size(); ++i) {
     const Slot& slot = program.slots[i];
@@ -56,6 +58,29 @@ Status EngineState::resolve() {
     late_slots_[i] = late_slots_[i] || late_slots_[roots_[i]];
   for (int slot : main().inputs) inputs_.push_back(describe(slot));
   for (int slot : main().outputs) outputs_.push_back(describe(slot));
+  return Status::ok();
+}
+
+// A string constant lies in the file as offsets and sizes, from the constant's start, and then the
+// characters: here they get addresses.
+Status EngineState::resolve_strings() {
+  strings_.resize(program().slots.size());
+  for (size_t i = 0; i < strings_.size(); ++i) {
+    const Slot& slot = program().slots[i];
+    if (slot.kind != Slot::Kind::kConstant || slot.dtype != DataType::kString) continue;
+    const auto* bytes = reinterpret_cast<const char*>(file_.constants() + slot.offset);
+    const auto count = static_cast<size_t>(ir::element_count(slot.shape).constant());
+    for (size_t k = 0; k < count; ++k) {
+      uint64_t place[2];  // offset and size
+      std::memcpy(place, bytes + k * sizeof(place), sizeof(place));
+      if (place[0] > slot.bytes || place[1] > slot.bytes - place[0]) {
+        return {StatusCode::kInvalidPlan, "'" + file_.path() + "' contradicts itself: string " +
+                                              std::to_string(k) + " of constant '" + slot.name +
+                                              "' lies outside of it; build the plan again"};
+      }
+      strings_[i].push_back({bytes + place[0], place[1]});
+    }
+  }
   return Status::ok();
 }
 
@@ -95,9 +120,17 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
 TensorInfo EngineState::describe(int slot) const {
   const Slot& facts = program().slots[slot];
   TensorInfo info{facts.name, facts.dtype, {}, {}};
-  for (const ir::Dim& d : facts.shape) {
+  if (facts.element) {
+    const bool optional = facts.dtype == DataType::kOptional;
+    info.dtype = facts.element->dtype;
+    info.kind = !optional                    ? ValueKind::kSequence
+                : facts.element->is_sequence ? ValueKind::kOptionalSequence
+                                             : ValueKind::kOptionalTensor;
+    info.has_rank = facts.element->rank == ir::ElementType::Rank::kKnown;
+  }
+  for (const ir::Dim& d : facts.element ? facts.element->shape : facts.shape) {
     info.shape.push_back(d.is_constant() ? d.constant() : -1);
-    info.dims.push_back(d.to_string());
+    info.dims.push_back(d.is_constant(-1) ? "?" : d.to_string());
   }
   return info;
 }

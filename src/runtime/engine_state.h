@@ -51,7 +51,11 @@ class EngineState {
   const std::vector<std::vector<int>>& slot_dims() const { return slot_dims_; }
   const std::vector<StepCode>& steps(size_t body) const { return bodies_[body]; }
   int root_of(int slot) const { return roots_[slot]; }
-  const void* constant(int slot) const { return file_.constants() + program().slots[slot].offset; }
+  const void* constant(int slot) const {
+    const std::vector<StringRef>& strings = strings_[slot];
+    return strings.empty() ? file_.constants() + program().slots[slot].offset
+                           : static_cast<const void*>(strings.data());
+  }
   bool is_late_slot(int slot) const { return late_slots_[slot]; }
   const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
@@ -69,6 +73,7 @@ class EngineState {
 
   Status resolve();
   Status resolve_step(StepCode& code, bool nested);
+  Status resolve_strings();
   TensorInfo describe(int slot) const;
   Result<std::shared_ptr<const Binding>> make_binding(const std::vector<int64_t>& symbols,
                                                       int threads) const;
@@ -86,6 +91,7 @@ class EngineState {
   plan::DimTable dims_;
   std::vector<std::vector<int>> slot_dims_;
   std::vector<std::vector<StepCode>> bodies_;
+  std::vector<std::vector<StringRef>> strings_;  // by slot: the elements of string constants
   std::vector<int> roots_;
   std::vector<bool> late_slots_;
   std::vector<TensorInfo> inputs_;

@@ -51,6 +51,7 @@ class LateRunner::Frame final : public backends::KernelRun {
   void* workspace() const override { return workspace_memory_; }
   backends::KernelState* state() const override { return kernel_state_; }
   backends::Stream& stream() const override { return *runner_.stream_; }
+  ObjectPool& objects() override { return runner_.context_.objects(); }
   Status run_region(size_t i, const std::vector<TensorView>& inputs,
                     std::vector<TensorView>& outputs) override {
     return runner_.run_body(code_.step->bodies[i], inputs, outputs);

@@ -5,8 +5,8 @@ namespace penstock::runtime {
 
 using backends::TensorView;
 
-StepFrame::StepFrame(const ContextState& context, const StepCode& code, const Binding& binding)
-    : code_(&code) {
+StepFrame::StepFrame(ContextState& context, const StepCode& code, const Binding& binding)
+    : code_(&code), objects_(&context.objects()) {
   const plan::Program& program = context.engine().program();
   const auto view = [&](int slot) {
     if (slot < 0) return TensorView{};

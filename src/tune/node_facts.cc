@@ -62,6 +62,15 @@ bool depends_on_data(const ir::Node& node) {
   return false;
 }
 
+bool holds_plain_data(const ir::Node& node) {
+  for (const auto* list : {&node.inputs, &node.outputs}) {
+    for (const ir::Value* value : *list) {
+      if (value != nullptr && !is_plain(value->dtype)) return false;
+    }
+  }
+  return true;
+}
+
 void apply_form(const backends::Form& form, backends::NodeFacts& facts) {
   for (size_t i = 0; i < facts.inputs.size(); ++i) facts.inputs[i].layout = form.inputs[i];
   for (size_t i = 0; i < facts.outputs.size(); ++i) facts.outputs[i].layout = form.outputs[i];

@@ -21,6 +21,9 @@ backends::NodeFacts make_facts(const ir::Node& node, const SymbolValues& symbols
 // True when a shape the node reads, writes or is told depends on data.
 bool depends_on_data(const ir::Node& node);
 
+// True when all it reads and writes are numbers or bools: not strings, sequences and optionals.
+bool holds_plain_data(const ir::Node& node);
+
 // Sets the layouts of a form.
 void apply_form(const backends::Form& form, backends::NodeFacts& facts);
 

@@ -67,7 +67,8 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   candidates.node = &node;
   const NodeFacts facts = make_facts(node, options_.symbols, options_.threads);
   // Shapes that depend on data cannot be timed before the run, nor laid out across it.
-  const bool fixed = !nested && !depends_on_data(node) && node.regions.empty();
+  const bool plain = holds_plain_data(node);
+  const bool fixed = !nested && plain && !depends_on_data(node) && node.regions.empty();
   if (is_view(node)) {
     // No kernel runs: the output is the input's memory.
     candidates.all.push_back(
@@ -77,7 +78,9 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
     return Status::ok();
   }
   for (const backends::TacticSource* source : backend_.tactic_sources()) {
-    if (!is_used(*source)) continue;
+    // Strings, sequences and optionals: there is nothing random to measure with, and only reference
+    // kernels know how they lie.
+    if (!is_used(*source) || (!plain && source->name() != "reference")) continue;
     for (const Tactic* tactic : source->tactics_for(node.op)) {
       consider(*tactic, facts, fixed, candidates);
     }

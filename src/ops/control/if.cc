@@ -10,7 +10,7 @@ namespace penstock::ops {
 
 ValueFacts region_output(const ir::Region& region, size_t i) {
   const ir::Value& value = *region.outputs[i];
-  return {value.dtype, value.shape, value.contents, value.constant.get()};
+  return {value.dtype, value.shape, value.contents, value.constant.get(), value.element};
 }
 
 Status copy_to_output(backends::KernelRun& run, size_t i, const backends::TensorView& from) {
@@ -34,6 +34,15 @@ std::optional<bool> known_condition(const InferContext& context) {
   return (*condition)[0].constant() != 0;
 }
 
+Status merge_elements(InferContext& context, size_t i, const ValueFacts& a, const ValueFacts& b) {
+  if (a.element->dtype != b.element->dtype || a.element->is_sequence != b.element->is_sequence) {
+    return context.error("output " + std::to_string(i) + " holds " + ir::to_string(*a.element) +
+                         " in one branch and " + ir::to_string(*b.element) + " in the other");
+  }
+  context.set_output(i, a.dtype, ir::join(*a.element, *b.element));
+  return Status::ok();
+}
+
 Status infer_if(InferContext& context) {
   const auto& regions = context.node().regions;
   const size_t outputs = context.node().outputs.size();
@@ -48,6 +57,7 @@ Status infer_if(InferContext& context) {
     if (condition) {
       const ValueFacts& taken = *condition ? then_facts : else_facts;
       context.set_output(i, taken.dtype, taken.shape);
+      if (taken.element) context.set_output(i, taken.dtype, *taken.element);
       if (taken.contents) context.set_contents(i, *taken.contents);
       continue;
     }
@@ -55,6 +65,10 @@ Status infer_if(InferContext& context) {
       return context.error("output " + std::to_string(i) + " is " +
                            std::string(to_string(then_facts.dtype)) + " in one branch and " +
                            std::string(to_string(else_facts.dtype)) + " in the other");
+    }
+    if (then_facts.element && else_facts.element) {
+      PENSTOCK_RETURN_IF_ERROR(merge_elements(context, i, then_facts, else_facts));
+      continue;
     }
     if (then_facts.shape.size() != else_facts.shape.size()) {
       return {StatusCode::kUnsupported,

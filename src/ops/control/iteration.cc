@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/control/control.h"
+
 namespace penstock::ops {
 
 using backends::KernelRun;
@@ -102,6 +104,19 @@ Result<ir::SymbolicShape> carried_shape(InferContext& context, const ir::Symboli
     if (!is_kept) shape[i] = context.fresh_symbol();
   }
   return shape;
+}
+
+Result<ir::ElementType> carried_element(const ir::ElementType* initial, const ir::Value& out) {
+  if (initial == nullptr || !out.element || initial->dtype != out.element->dtype) {
+    return Status(StatusCode::kInvalidModel,
+                  "a carried value holds " +
+                      (initial == nullptr ? "a tensor" : ir::to_string(*initial)) +
+                      " at first and " + (out.element ? ir::to_string(*out.element) : "a tensor") +
+                      " after a run of the body");
+  }
+  ir::ElementType first = *initial;
+  first.is_sequence = out.element->is_sequence;
+  return ir::join(first, *out.element);
 }
 
 ir::SymbolicShape outside_shape(InferContext& context, const ir::SymbolicShape& inside) {

@@ -51,6 +51,12 @@ Status infer_loop(InferContext& context) {
   for (size_t i = 0; i < carried; ++i) {
     if (!context.has_input(i + 2)) return context.error("a carried value is missing");
     const ir::Value& out = *body.outputs[i + 1];
+    if (out.element || context.element(i + 2) != nullptr) {
+      PENSTOCK_ASSIGN_OR_RETURN(ir::ElementType element,
+                                carried_element(context.element(i + 2), out));
+      context.set_output(i, out.dtype, std::move(element));
+      continue;
+    }
     PENSTOCK_ASSIGN_OR_RETURN(
         ir::SymbolicShape shape,
         carried_shape(context, context.shape(i + 2), body.inputs[i + 2]->shape, out.shape));
@@ -58,6 +64,7 @@ Status infer_loop(InferContext& context) {
   }
   for (size_t i = carried; i < outputs; ++i) {
     const ir::Value& out = *body.outputs[i + 1];
+    if (out.element) return context.error("a scan output must be a tensor");
     ir::SymbolicShape shape = outside_shape(context, out.shape);
     shape.insert(shape.begin(), trip_count(context, body));
     context.set_output(i, out.dtype, std::move(shape));

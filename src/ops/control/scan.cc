@@ -45,6 +45,12 @@ Status infer_scan(InferContext& context) {
   const ir::Dim length = context.shape(states)[axis];
   for (size_t i = 0; i < outputs; ++i) {
     const ir::Value& out = *body.outputs[i];
+    if (out.element && i >= states) return context.error("a scan output must be a tensor");
+    if (i < states && (out.element || context.element(i) != nullptr)) {
+      PENSTOCK_ASSIGN_OR_RETURN(ir::ElementType element, carried_element(context.element(i), out));
+      context.set_output(i, out.dtype, std::move(element));
+      continue;
+    }
     if (i < states) {
       PENSTOCK_ASSIGN_OR_RETURN(
           ir::SymbolicShape shape,

@@ -222,6 +222,9 @@ Status infer_custom(InferContext& context) {
     if (i >= outputs->size() || size_of((*outputs)[i].dtype) == 0) {
       return context.error("infer() told no type for output " + std::to_string(i));
     }
+    if ((*outputs)[i].dtype == DataType::kString) {
+      return context.error("custom operators may read strings, not write them");
+    }
     Result<ir::SymbolicShape> shape = shape_of(context, (*outputs)[i]);
     if (!shape.is_ok()) {
       return context.error("infer(), output " + std::to_string(i) + ": " +

@@ -38,8 +38,13 @@ struct Slices {
   int64_t outer;
   int64_t inner;
 
-  Compute<T> at(int64_t i, int64_t j) const {
-    return static_cast<Compute<T>>(data[(j / inner * extent + i) * inner + j % inner]);
+  auto at(int64_t i, int64_t j) const {
+    const T& element = data[(j / inner * extent + i) * inner + j % inner];
+    if constexpr (std::is_same_v<T, StringRef>) {
+      return element.view();
+    } else {
+      return static_cast<Compute<T>>(element);
+    }
   }
   // Lexicographic: negative, zero or positive.
   int compare(int64_t a, int64_t b) const {
@@ -92,6 +97,26 @@ Status write_list(KernelRun& run, size_t output, const std::vector<int64_t>& val
   return Status::ok();
 }
 
+template <typename T>
+Status write_unique(const NodeFacts& node, KernelRun& run, Shape shape, int64_t axis) {
+  const int64_t outer = element_count(Shape(shape.begin(), shape.begin() + axis));
+  const int64_t inner = element_count(Shape(shape.begin() + axis + 1, shape.end()));
+  const Slices<T> slices = {run.input(0).as<const T>(), shape[axis], outer, inner};
+  const Groups groups = group(slices, node.attributes.get_int("sorted", 1) != 0);
+  const auto count = static_cast<int64_t>(groups.first.size());
+  shape[axis] = count;
+  PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
+  for (int64_t o = 0; o < outer; ++o) {
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(slices.data + (o * slices.extent + groups.first[i]) * inner, inner,
+                  y.as<T>() + (o * count + i) * inner);
+    }
+  }
+  PENSTOCK_RETURN_IF_ERROR(write_list(run, 1, groups.first));
+  PENSTOCK_RETURN_IF_ERROR(write_list(run, 2, groups.inverse));
+  return write_list(run, 3, groups.counts);
+}
+
 Status reference(const NodeFacts& node, KernelRun& run) {
   const TensorView& x = run.input(0);
   Shape shape = {x.count()};
@@ -102,24 +127,9 @@ Status reference(const NodeFacts& node, KernelRun& run) {
                               InferContext::normalize_axis(node.attributes.get_int("axis"),
                                                            static_cast<int64_t>(shape.size())));
   }
-  const int64_t outer = element_count(Shape(shape.begin(), shape.begin() + axis));
-  const int64_t inner = element_count(Shape(shape.begin() + axis + 1, shape.end()));
+  if (x.dtype == DataType::kString) return write_unique<StringRef>(node, run, shape, axis);
   return dispatch(x.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const Slices<T> slices = {x.as<const T>(), shape[axis], outer, inner};
-    const Groups groups = group(slices, node.attributes.get_int("sorted", 1) != 0);
-    const auto count = static_cast<int64_t>(groups.first.size());
-    shape[axis] = count;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    for (int64_t o = 0; o < outer; ++o) {
-      for (int64_t i = 0; i < count; ++i) {
-        std::copy_n(slices.data + (o * slices.extent + groups.first[i]) * inner, inner,
-                    y.as<T>() + (o * count + i) * inner);
-      }
-    }
-    PENSTOCK_RETURN_IF_ERROR(write_list(run, 1, groups.first));
-    PENSTOCK_RETURN_IF_ERROR(write_list(run, 2, groups.inverse));
-    return write_list(run, 3, groups.counts);
+    return write_unique<typename decltype(tag)::type>(node, run, shape, axis);
   });
 }
 
