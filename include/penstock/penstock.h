@@ -5,6 +5,7 @@
 #include <penstock/builder.h>
 #include <penstock/context.h>
 #include <penstock/engine.h>
+#include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
 #include <penstock/stream.h>

@@ -21,8 +21,8 @@ Result<std::shared_ptr<EngineState>> EngineState::create(
   state->backend_ = std::move(backend);
   const std::string& needed = state->program().instruction_set;
   if (!state->backend_->supports_instruction_set(needed)) {
-    return Status(StatusCode::kUnsupported, "'" + state->file_.path() + "' was built for " +
-                                                needed + ", and this processor runs " +
+    return Status(StatusCode::kUnsupported, state->file_.label() + " was built for " + needed +
+                                                ", and this processor runs " +
                                                 state->backend_->instruction_set() +
                                                 " at most; build the plan again on this machine");
   }
@@ -63,8 +63,8 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
   const plan::Step& step = *code.step;
   code.tactic = backend_->find_tactic(step.tactic);
   if (code.tactic == nullptr) {
-    return {StatusCode::kUnsupported, "'" + file_.path() + "': step '" + step.name +
-                                          "' needs tactic '" + step.tactic +
+    return {StatusCode::kUnsupported, file_.label() + ": step '" + step.name + "' needs tactic '" +
+                                          step.tactic +
                                           "', which is not here; build the plan again"};
   }
   code.late = nested || !step.bodies.empty();

@@ -1,0 +1,19 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+"""Penstock: an inference compiler and runtime.
+
+    plan = penstock.build("model.onnx")
+    context = penstock.Engine(plan).create_context()
+    outputs = context.run({"input": array})
+"""
+from penstock._build import Profile, build
+from penstock._penstock import BuildSummary, Context, Engine, Plan, Stream, TensorInfo, __version__
+from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, InputOutputError, InternalError,
+                             InvalidArgumentError, InvalidModelError, InvalidPlanError, NotFoundError, OutOfMemoryError,
+                             UnsupportedError)
+
+__all__ = [
+    "BuildSummary", "BusyError", "CancelledError", "Context", "DeviceLostError", "Engine", "Error",
+    "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError", "InvalidPlanError",
+    "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "Stream", "TensorInfo", "UnsupportedError", "__version__",
+    "build",
+]
