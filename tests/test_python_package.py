@@ -1,8 +1,13 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 """The package penstock: builds, runs, arrays in and out, and errors that leave a context usable."""
+import json
 import pickle
+import subprocess
+import sys
 import threading
+import time
 
+import command
 import numpy as np
 import onnx
 import pytest
@@ -220,6 +225,110 @@ def test_progress_and_log_are_called_and_what_they_raise_ends_the_build(model):
     assert "optimise" in lines
     with pytest.raises(ZeroDivisionError):
         penstock.build(model, optimization_level=0, progress=lambda what, done: 1 / 0)
+
+
+def test_a_timing_cache_makes_the_next_build_measure_nothing(model, tmp_path):
+    cache = penstock.TimingCache(tmp_path / "times")
+    assert len(cache) == 0
+    first = penstock.build(model, optimization_level=1, timing_cache=cache)
+    assert first.summary.tactics_measured == len(cache) > 0
+    second = penstock.build(model, optimization_level=1, timing_cache=cache)
+    assert second.summary.tactics_measured == 0
+    assert bytes(first) == bytes(second)
+
+
+def test_inspect_gives_what_the_command_line_prints(model, plan, tmp_path):
+    facts = penstock.inspect(plan)
+    assert (facts["kind"], facts["model"], facts["onnx_node_count"]) == ("plan", "small", 5)
+    assert facts["kernel_count"] == len(facts["layers"]) == plan.summary.kernels
+    assert penstock.inspect(bytes(plan)) == facts
+    plan.save(tmp_path / "small.plan")
+    printed = json.loads(command.penstock("inspect", "--json", tmp_path / "small.plan").stdout)
+    assert printed == penstock.inspect(tmp_path / "small.plan") == {**facts, "file": str(tmp_path / "small.plan")}
+    assert penstock.inspect(model)["kind"] == penstock.inspect(onnx.load(model))["kind"] == "model"
+    with pytest.raises(TypeError, match="source: expected"):
+        penstock.inspect(3)
+
+
+def test_compare_sees_every_layer(model):
+    comparison = penstock.compare(model, {"images": images(3)}, optimization_level=0)
+    assert comparison.agrees and comparison.first_over is None
+    assert 0 < comparison.worst < 1e-4
+    assert comparison.layers[-1].value == "logits"
+    strict = penstock.compare(model, tolerance=0, optimization_level=0)
+    assert not strict.agrees and strict.first_over.error > 0
+    with pytest.raises(penstock.InvalidArgumentError, match="no input is named 'image'"):
+        penstock.compare(model, {"image": images()}, optimization_level=0)
+
+
+INTERRUPTED = """
+import penstock, signal, sys, threading
+calls = []
+def progress(what, done):
+    calls.append(what)
+    if what == "tune":
+        signal.raise_signal(signal.SIGINT)
+try:
+    penstock.build(sys.argv[1], progress=progress)
+except KeyboardInterrupt:
+    print("interrupted", calls[-1])
+"""
+
+
+def test_control_c_ends_a_build(model):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(model)], capture_output=True, text=True, check=True)
+    assert done.stdout == "interrupted tune\n"
+
+
+def test_other_threads_run_while_a_run_does(plan):
+    context = penstock.Engine(plan).create_context(threads=1)
+    many = images(3000)  # a run of more than 50 ms
+    context.run({"images": many})
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: (started.set(), context.run({"images": many})))
+    thread.start()
+    started.wait()
+    ticks = 0
+    while thread.is_alive():
+        time.sleep(0.001)
+        ticks += 1
+    assert ticks > 10  # with the interpreter's lock held, one or two
+
+
+WAITING = """
+import sys, numpy, penstock
+engine = penstock.Engine(penstock.build(sys.argv[1], optimization_level=0))
+context, stream, steps = engine.create_context(), engine.create_stream(), []
+context.set_profiler(lambda name, milliseconds: steps.append(name))
+context.set_input("images", numpy.ones((2, 3, 16, 16), numpy.float32))
+context.enqueue(stream)
+context.wait()
+context.enqueue(stream)
+stream.synchronize()
+context.enqueue(stream)
+print(len(steps) // engine.kernels >= 2)
+"""
+
+
+def test_waiting_lets_callbacks_of_the_stream_run(model):
+    """The profiler is called on the stream's thread: who waits with the interpreter's lock held waits for ever."""
+    done = subprocess.run([sys.executable, "-c", WAITING, str(model)], capture_output=True, text=True, check=True,
+                          timeout=60)
+    assert done.stdout == "True\n"
+
+
+def test_types_beyond_numpy_come_from_ml_dtypes():
+    """bfloat16 goes in and out as ml_dtypes' type."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Cast", ["x"], ["y"], to=onnx.TensorProto.BFLOAT16)], "cast",
+                                   [value("x", onnx.TensorProto.FLOAT, [3])],
+                                   [value("y", onnx.TensorProto.BFLOAT16, [3])])
+    engine = penstock.Engine(penstock.build(onnx.helper.make_model(graph), optimization_level=0))
+    assert engine.outputs[0].dtype == ml_dtypes.bfloat16
+    y = engine.create_context().run({"x": np.array([1, 2.5, -3], np.float32)})["y"]
+    assert y.dtype == ml_dtypes.bfloat16
+    np.testing.assert_array_equal(y.astype(np.float32), [1, 2.5, -3])
 
 
 def test_profiler_tells_every_step_and_its_errors_come_out(context):

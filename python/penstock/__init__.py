@@ -6,14 +6,16 @@
     outputs = context.run({"input": array})
 """
 from penstock._build import Profile, build
-from penstock._penstock import BuildSummary, Context, Engine, Plan, Stream, TensorInfo, __version__
+from penstock._diagnostics import Comparison, compare, inspect
+from penstock._penstock import BuildSummary, Context, Engine, LayerError, Plan, Stream, TensorInfo, __version__
+from penstock._timing_cache import TimingCache
 from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, InputOutputError, InternalError,
                              InvalidArgumentError, InvalidModelError, InvalidPlanError, NotFoundError, OutOfMemoryError,
                              UnsupportedError)
 
 __all__ = [
-    "BuildSummary", "BusyError", "CancelledError", "Context", "DeviceLostError", "Engine", "Error",
+    "BuildSummary", "BusyError", "CancelledError", "Comparison", "Context", "DeviceLostError", "Engine", "Error",
     "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError", "InvalidPlanError",
-    "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "Stream", "TensorInfo", "UnsupportedError", "__version__",
-    "build",
+    "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "Stream", "TensorInfo", "TimingCache",
+    "UnsupportedError", "__version__", "build", "compare", "inspect",
 ]

@@ -25,12 +25,12 @@ class Profile:
     max: Shapes = dataclasses.field(default_factory=dict)
 
 
-def _integer(name: str, value: Any, least: int) -> int:
+def integer(name: str, value: Any, least: int) -> int:
     try:
         number = value.__index__()
     except AttributeError:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
-    if number < least or number >= 2**63 or (name != "workspace" and number >= 2**31):
+    if number < least or number >= 2**63 or (name not in ("workspace", "seed") and number >= 2**31):
         raise _penstock_error(f"{name}: {number} is out of range")
     return number
 
@@ -58,7 +58,7 @@ def _callback(name: str, function: Any) -> Any:
     return function
 
 
-def _source(model: Any) -> str | bytes:
+def model_source(model: Any, argument: str) -> str | bytes:
     """A path as it is, all else as the bytes of an ONNX file."""
     if isinstance(model, (str, os.PathLike)):
         return os.fspath(model)
@@ -68,7 +68,7 @@ def _source(model: Any) -> str | bytes:
         return bytes(model)
     if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
         return model.SerializeToString()
-    raise TypeError(f"model: expected a path, the bytes of an ONNX model, or an onnx.ModelProto, "
+    raise TypeError(f"{argument}: expected a path, the bytes of an ONNX model, or an onnx.ModelProto, "
                     f"got {type(model).__name__}")
 
 
@@ -103,7 +103,7 @@ def build(
     """
     shapes = _profile(profile)
     return _penstock._build(
-        _source(model), os.fspath(external_data), "", dict(shapes.min), dict(shapes.opt), dict(shapes.max), device,
-        _integer("threads", threads, 0), _integer("optimization_level", optimization_level, 0),
-        os.fspath(timing_cache or ""), _integer("workspace", workspace, 0), list(tactic_sources),
+        model_source(model, "model"), os.fspath(external_data), "", dict(shapes.min), dict(shapes.opt), dict(shapes.max), device,
+        integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
+        os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))

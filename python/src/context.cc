@@ -3,7 +3,9 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "errors.h"
 
@@ -26,6 +28,12 @@ nb::dict dictionary(nb::handle object, const char* argument) {
   if (nb::isinstance<nb::dict>(object)) return nb::borrow<nb::dict>(object);
   raise_type_error(std::string(argument) + ": expected a dictionary from names to arrays, got " +
                    kind_of(object));
+}
+
+// Contexts that live, for the end of the interpreter; guarded by its lock.
+std::set<PyContext*>& living() {
+  static auto& contexts = *new std::set<PyContext*>;
+  return contexts;
 }
 
 // Calls without the interpreter's lock, raises what came of it.
@@ -68,9 +76,11 @@ PyContext::PyContext(const Engine& engine, int threads) : engine_(engine) {
   context_.emplace(take(engine_.create_context({threads})));
   for (const TensorInfo& info : engine_.inputs()) places_.push_back({info, true, {}});
   for (const TensorInfo& info : engine_.outputs()) places_.push_back({info, false, {}});
+  living().insert(this);
 }
 
 PyContext::~PyContext() {
+  living().erase(this);
   // An enqueued run may call the profiler, which needs the lock.
   nb::gil_scoped_release release;
   context_.reset();
@@ -228,7 +238,8 @@ void PyContext::make_outputs(nb::dict& results) {
   for (Place& place : places_) {
     if (place.is_input || place.array) continue;
     const Shape shape = take(context_->tensor_shape(place.info.name));
-    if (element_count(shape) < 0 || size_of(place.info.dtype) == 0) continue;
+    const bool known = std::all_of(shape.begin(), shape.end(), [](int64_t n) { return n >= 0; });
+    if (!known || size_of(place.info.dtype) == 0) continue;
     nb::object array = empty_array(shape, place.info.dtype);
     ArrayView view = view_of(array, "output", place.info);
     // Refused where only the run tells the shape: that output is copied afterwards.
@@ -309,7 +320,13 @@ size_t PyContext::memory_bytes() {
   return context_->memory_bytes();
 }
 
+void PyContext::settle_all() {
+  for (PyContext* context : living()) context->settle();
+}
+
 void bind_context(nb::module_& module) {
+  // A callback on a stream's thread cannot enter an interpreter that ends.
+  nb::module_::import_("atexit").attr("register")(nb::cpp_function(&PyContext::settle_all));
   nb::class_<PyContext>(module, "Context",
                         "One execution of an engine at a time; made by Engine.create_context(). A "
                         "context is used by one thread at a time, contexts run side by side.")

@@ -43,6 +43,8 @@ class PyContext {
   nb::object shape(nb::str name);
   void set_profiler(nb::object function);
   size_t memory_bytes();
+  // Waits for the enqueued runs of all contexts.
+  static void settle_all();
 
  private:
   class Use;

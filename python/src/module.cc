@@ -10,4 +10,5 @@ NB_MODULE(_penstock, module) {
   penstock::python::bind_build(module);
   penstock::python::bind_engine(module);
   penstock::python::bind_context(module);
+  penstock::python::bind_diagnostics(module);
 }
