@@ -1,6 +1,14 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 # Two bundles of dependencies: what the runtime may use, and what only the compiler may use.
 
+if(SKBUILD)
+  # A wheel is built in an environment of its own: the one that holds the onnx package.
+  find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Module)
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -c
+            "import importlib.util as u, pathlib as p; print(p.Path(u.find_spec('onnx').origin).parents[4])"
+    OUTPUT_VARIABLE PENSTOCK_VENV OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
 if(NOT EXISTS "${PENSTOCK_VENV}/lib/cmake/dnnl")
   message(FATAL_ERROR "No oneDNN in PENSTOCK_VENV. Run './dev setup' first, or pass -DPENSTOCK_VENV=DIR, the path of a "
                       "Python environment with the packages of requirements/build.txt.")

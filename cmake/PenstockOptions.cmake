@@ -4,6 +4,7 @@
 option(PENSTOCK_WERROR "Treat warnings as errors" ON)
 option(PENSTOCK_TESTS "Build the tests" ON)
 option(PENSTOCK_BENCH "Build the micro-benchmarks when Google Benchmark is found" ON)
+option(PENSTOCK_PYTHON "Build the Python package" ON)
 option(PENSTOCK_CCACHE "Compile through ccache when it is found" ON)
 option(PENSTOCK_MOLD "Link with mold when it is found" ON)
 set(PENSTOCK_ARCH "x86-64-v2" CACHE STRING "Baseline instruction set; faster code dispatches at run time")

@@ -56,8 +56,10 @@ if(PENSTOCK_TESTS)
 endif()
 
 file(GLOB bench CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.cc")
-if(PENSTOCK_BENCH AND bench AND benchmark_FOUND)
+if(PENSTOCK_BENCH AND bench AND benchmark_FOUND AND TARGET penstock_testlib)
   add_executable(penstock_microbench ${bench})
   target_link_libraries(penstock_microbench PRIVATE
-    penstock_flags penstock penstock_runtime penstock_compiler_deps benchmark::benchmark benchmark::benchmark_main)
+    penstock_flags penstock penstock_runtime penstock_compiler_deps penstock_testlib benchmark::benchmark
+    benchmark::benchmark_main)
+  add_dependencies(penstock_microbench penstock_onnx_headers)
 endif()

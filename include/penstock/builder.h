@@ -1,12 +1,14 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,5 +53,22 @@ struct BuildSummary {
 Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
                                 const std::filesystem::path& plan_path,
                                 const BuildOptions& options = {});
+
+// An ONNX model in memory, needed during the call only.
+struct OnnxBytes {
+  std::span<const std::byte> bytes;
+  std::filesystem::path folder;  // where its external data lies
+  std::string name;              // for a graph that has none
+};
+
+struct BuiltPlan {
+  Plan plan;
+  BuildSummary summary;
+};
+
+// The same without writing a file: for Engine::deserialize(), or Plan::save().
+Result<BuiltPlan> build_plan_in_memory(const std::filesystem::path& onnx_path,
+                                       const BuildOptions& options = {});
+Result<BuiltPlan> build_plan_in_memory(const OnnxBytes& onnx, const BuildOptions& options = {});
 
 }  // namespace penstock

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
 #include <penstock/stream.h>
@@ -29,6 +30,8 @@ class Engine {
   // Maps the plan and checks it. Errors: kNotFound, kIoError, kInvalidPlan, and kUnsupported where
   // the plan needs an instruction set or a tactic that is not here.
   static Result<Engine> load(const std::filesystem::path& plan_path);
+  // The same from memory, with the same checks; the engine shares the bytes.
+  static Result<Engine> deserialize(Plan plan);
 
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;

@@ -6,6 +6,7 @@
 #include <penstock/context.h>
 #include <penstock/custom_operator.h>
 #include <penstock/engine.h>
+#include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
 #include <penstock/stream.h>

@@ -23,8 +23,4 @@ Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
                                                   const std::map<std::string, Shape>& shapes,
                                                   uint64_t seed);
 
-// Random elements: floats from -1 to 1, integers 0 or 1 (valid as token, mask and index), bools
-// true, strings of one digit.
-Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed);
-
 }  // namespace penstock::cli

@@ -1,5 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <penstock/diagnostics.h>
 
 #include <memory>
 
@@ -17,12 +18,13 @@ struct InspectArguments {
 
 Status run_inspect(const InspectArguments& arguments) {
   const bool is_onnx = std::filesystem::path(arguments.model).extension() == ".onnx";
-  PENSTOCK_ASSIGN_OR_RETURN(const nlohmann::json facts, is_onnx ? inspect_onnx(arguments.model)
-                                                                : inspect_plan(arguments.model));
+  const std::filesystem::path path = arguments.model;
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string facts,
+                            is_onnx ? inspect_model(path) : inspect_plan(path));
   if (arguments.json) {
-    fmt::print("{}\n", facts.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", facts);
   } else {
-    print_facts(facts, arguments.candidates);
+    print_facts(nlohmann::json::parse(facts), arguments.candidates);
   }
   return Status::ok();
 }

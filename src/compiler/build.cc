@@ -128,6 +128,84 @@ Result<Tuned> tune_and_lower(ir::Graph& graph, const OptimizationProfile& profil
   return tuned;
 }
 
+// A model on its way to a plan.
+struct Compilation {
+  ir::Graph graph;
+  OptimizationProfile profile;
+  BuildSummary summary;
+};
+
+passes::PipelineOptions pipeline_options(const BuildOptions& options) {
+  passes::PipelineOptions pipeline;
+  pipeline.stop_after = options.stop_after;
+  pipeline.on_pass = [&options](std::string_view pass, size_t before, size_t after) {
+    if (!options.log || before == after) return;
+    options.log("  " + std::string(pass) + ": " + std::to_string(before) + " -> " +
+                std::to_string(after) + " nodes");
+  };
+  return pipeline;
+}
+
+// All that comes before tuning. With stop_after the graph's text is written as well.
+Result<Compilation> optimise(Result<ir::Graph> graph, const std::string& default_name,
+                             const BuildOptions& options) {
+  PENSTOCK_RETURN_IF_ERROR(graph.status());
+  Compilation work{*std::move(graph), {}, {}};
+  if (work.graph.name.empty()) work.graph.name = default_name;
+  PENSTOCK_ASSIGN_OR_RETURN(work.profile, compiler::complete_profile(work.graph, options.profile));
+  work.summary.onnx_nodes = work.graph.onnx_node_count;
+  if (options.stop_after == "import") {
+    PENSTOCK_RETURN_IF_ERROR(dump(work.graph, options.dump));
+    return work;
+  }
+  begin_phase(options, "optimise", 0.03);
+  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(work.graph, pipeline_options(options)));
+  work.summary.kernels = static_cast<int>(work.graph.main.nodes.size());
+  if (!options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(dump(work.graph, options.dump));
+  return work;
+}
+
+Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
+  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
+  const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
+  PENSTOCK_ASSIGN_OR_RETURN(Tuned tuned,
+                            tune_and_lower(work.graph, work.profile, threads, options, *backend));
+  work.summary.tactics_measured = tuned.counts.measured;
+  work.summary.tactics_cached = tuned.counts.cached;
+  return tuned;
+}
+
+BuildSummary summarise(const Compilation& work, const Engine& engine, Clock::time_point begin) {
+  BuildSummary summary = work.summary;
+  summary.kernels = static_cast<int>(engine.step_count());
+  summary.plan_bytes = engine.plan_bytes();
+  summary.weight_bytes = engine.weight_bytes();
+  summary.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  return summary;
+}
+
+// `import` gives the graph: after the options are checked, and timed.
+template <typename Import>
+Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOptions& options,
+                                  Import&& import) {
+  const Clock::time_point begin = Clock::now();
+  PENSTOCK_RETURN_IF_ERROR(check_options(options));
+  if (!options.stop_after.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "stop_after writes no plan: give it with a plan path, or leave it out");
+  }
+  begin_phase(options, "import", 0);
+  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import(), default_name, options));
+  PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
+  BuiltPlan built;
+  PENSTOCK_ASSIGN_OR_RETURN(built.plan, plan::make_plan(tuned.lowered.program, tuned.lowered.report,
+                                                        tuned.lowered.constants));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(built.plan));
+  built.summary = summarise(work, engine, begin);
+  begin_phase(options, "done", 1);
+  return built;
+}
+
 }  // namespace
 
 Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
@@ -137,46 +215,29 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
   PENSTOCK_RETURN_IF_ERROR(check_options(options));
   if (options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(check_writable(plan_path));
   begin_phase(options, "import", 0);
-  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, importer::import_onnx(onnx_path));
-  if (graph.name.empty()) graph.name = onnx_path.stem().string();
-  PENSTOCK_ASSIGN_OR_RETURN(const OptimizationProfile profile,
-                            compiler::complete_profile(graph, options.profile));
-  BuildSummary summary;
-  summary.onnx_nodes = graph.onnx_node_count;
-  if (options.stop_after == "import") {
-    PENSTOCK_RETURN_IF_ERROR(dump(graph, options.dump));
-    return summary;
-  }
-  begin_phase(options, "optimise", 0.03);
-  passes::PipelineOptions pipeline;
-  pipeline.stop_after = options.stop_after;
-  pipeline.on_pass = [&](std::string_view pass, size_t before, size_t after) {
-    if (!options.log || before == after) return;
-    options.log("  " + std::string(pass) + ": " + std::to_string(before) + " -> " +
-                std::to_string(after) + " nodes");
-  };
-  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(graph, pipeline));
-  summary.kernels = static_cast<int>(graph.main.nodes.size());
-  if (!options.stop_after.empty()) {
-    PENSTOCK_RETURN_IF_ERROR(dump(graph, options.dump));
-    return summary;
-  }
-  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
-  const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
-  PENSTOCK_ASSIGN_OR_RETURN(Tuned tuned,
-                            tune_and_lower(graph, profile, threads, options, *backend));
+  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(importer::import_onnx(onnx_path),
+                                                       onnx_path.stem().string(), options));
+  if (!options.stop_after.empty()) return work.summary;
+  PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
   PENSTOCK_RETURN_IF_ERROR(plan::write_plan(plan_path, tuned.lowered.program, tuned.lowered.report,
                                             tuned.lowered.constants));
   // What was written must load: a plan that cannot is a defect found here, not in production.
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path));
-  summary.kernels = static_cast<int>(engine.step_count());
-  summary.plan_bytes = engine.plan_bytes();
-  summary.weight_bytes = engine.weight_bytes();
-  summary.tactics_measured = tuned.counts.measured;
-  summary.tactics_cached = tuned.counts.cached;
-  summary.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const BuildSummary summary = summarise(work, engine, begin);
   begin_phase(options, "done", 1);
   return summary;
+}
+
+Result<BuiltPlan> build_plan_in_memory(const std::filesystem::path& onnx_path,
+                                       const BuildOptions& options) {
+  return build_in_memory(onnx_path.stem().string(), options,
+                         [&] { return importer::import_onnx(onnx_path); });
+}
+
+Result<BuiltPlan> build_plan_in_memory(const OnnxBytes& onnx, const BuildOptions& options) {
+  return build_in_memory(onnx.name, options, [&] {
+    return importer::import_onnx_from_memory(onnx.bytes, onnx.folder);
+  });
 }
 
 }  // namespace penstock

@@ -1,15 +1,16 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "plan/plan_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <thread>
+
+#include "base/mapped_file.h"
+#include "base/new_file.h"
+#include "plan/plan_memory.h"
 
 namespace penstock::plan {
 namespace {
@@ -65,66 +66,6 @@ uint64_t header_hash(const Header& header) {
   return XXH3_64bits(&header, offsetof(Header, header_checksum));
 }
 
-// A file under a temporary name that is deleted unless committed.
-class NewFile {
- public:
-  explicit NewFile(const std::filesystem::path& path) : path_(path) {
-    temporary_ = path.string() + ".tmp" + std::to_string(::getpid());
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) error_ = errno;
-  }
-  ~NewFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (descriptor_ >= 0 || created_) ::unlink(temporary_.c_str());
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  void write(const void* data, uint64_t bytes) {
-    const char* cursor = static_cast<const char*>(data);
-    while (error_ == 0 && bytes > 0) {
-      const ssize_t written = ::write(descriptor_, cursor, std::min<uint64_t>(bytes, 1U << 30));
-      if (written < 0) {
-        if (errno == EINTR) continue;
-        error_ = errno;
-        return;
-      }
-      cursor += written;
-      bytes -= static_cast<uint64_t>(written);
-      position_ += static_cast<uint64_t>(written);
-    }
-  }
-  void pad_to(uint64_t offset) {
-    static constexpr std::array<char, 4096> kZeros = {};
-    while (error_ == 0 && position_ < offset) {
-      write(kZeros.data(), std::min<uint64_t>(kZeros.size(), offset - position_));
-    }
-  }
-  Status commit() {
-    if (error_ == 0 && ::close(descriptor_) != 0) error_ = errno;
-    if (error_ == 0) {
-      descriptor_ = -1;
-      created_ = true;
-      if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-        error_ = errno;
-      } else {
-        created_ = false;
-      }
-    }
-    if (error_ == 0) return Status::ok();
-    return {StatusCode::kIoError,
-            "cannot write '" + path_.string() + "': " + std::strerror(error_)};
-  }
-
- private:
-  std::filesystem::path path_;
-  std::string temporary_;
-  int descriptor_ = -1;
-  bool created_ = false;
-  int error_ = 0;
-  uint64_t position_ = 0;
-};
-
 // The constants section as one run of bytes for hashing is never in memory whole: hash it as
 // written.
 class ConstantsHasher {
@@ -167,34 +108,34 @@ class ConstantsHasher {
   uint64_t total_ = 0;
 };
 
-Status refuse(const std::string& path, const std::string& why) {
-  return {StatusCode::kInvalidPlan, "'" + path + "' " + why};
+Status refuse(const std::string& label, const std::string& why) {
+  return {StatusCode::kInvalidPlan, label + " " + why};
 }
 
-Status check_section(const std::string& path, const Section& section, uint64_t file_bytes) {
+Status check_section(const std::string& label, const Section& section, uint64_t file_bytes) {
   if (section.offset > file_bytes || section.bytes > file_bytes - section.offset ||
       section.offset % kAlignment != 0) {
-    return refuse(path, "is corrupted: a section lies outside the file; build the plan again");
+    return refuse(label, "is corrupted: a section lies outside the file; build the plan again");
   }
   return Status::ok();
 }
 
-Result<Header> read_header(const std::string& path, const std::byte* data, uint64_t bytes) {
+Result<Header> read_header(const std::string& label, const std::byte* data, uint64_t bytes) {
   Header header;
   if (bytes < sizeof(Header) || std::memcmp(data, kMagic.data(), kMagic.size()) != 0) {
     const bool prefix =
         bytes >= kMagic.size() && std::memcmp(data, kMagic.data(), kMagic.size()) == 0;
     return refuse(
-        path,
+        label,
         prefix
             ? "is truncated: it ends inside its header; build the plan again"
             : "is not a Penstock plan (make one with 'penstock build MODEL.onnx -o MODEL.plan')");
   }
   std::memcpy(&header, data, sizeof(Header));
   if (header.format_version > kFormatVersion) {
-    return refuse(path, "has plan format " + std::to_string(header.format_version) +
-                            ", newer than this Penstock reads (" + std::to_string(kFormatVersion) +
-                            "); update Penstock or build the plan again");
+    return refuse(label, "has plan format " + std::to_string(header.format_version) +
+                             ", newer than this Penstock reads (" + std::to_string(kFormatVersion) +
+                             "); update Penstock or build the plan again");
   }
   if (header.format_version < kFormatVersion && header.format_version > 0) {
     return refuse(path, "has plan format " + std::to_string(header.format_version) +
@@ -203,11 +144,11 @@ Result<Header> read_header(const std::string& path, const std::byte* data, uint6
   }
   if (header.format_version != kFormatVersion || header.header_bytes != sizeof(Header) ||
       header.header_checksum != header_hash(header)) {
-    return refuse(path,
+    return refuse(label,
                   "is corrupted: its header does not match its checksum; build the plan again");
   }
   if (header.file_bytes != bytes) {
-    return refuse(path,
+    return refuse(label,
                   (bytes < header.file_bytes ? "is truncated: it has " : "has trailing bytes: ") +
                       std::to_string(bytes) + " of " + std::to_string(header.file_bytes) +
                       " bytes; build the plan again");
@@ -215,11 +156,24 @@ Result<Header> read_header(const std::string& path, const std::byte* data, uint6
   return header;
 }
 
-}  // namespace
+// Takes what NewFile takes, into zeroed memory of the right size.
+class NewMemory {
+ public:
+  explicit NewMemory(std::byte* data) : data_(data) {}
 
-Status write_plan(const std::filesystem::path& path, const Program& program,
-                  const std::string& report, const std::vector<ConstantData>& constants) {
-  const std::string text = to_json(program);
+  void write(const void* data, uint64_t bytes) {
+    if (bytes > 0) std::memcpy(data_ + position_, data, bytes);
+    position_ += bytes;
+  }
+  void pad_to(uint64_t offset) { position_ = offset; }
+
+ private:
+  std::byte* data_;
+  uint64_t position_ = 0;
+};
+
+Header make_header(const std::string& text, const std::string& report,
+                   const std::vector<ConstantData>& constants) {
   Header header;
   header.header_bytes = sizeof(Header);
   header.program = {align(sizeof(Header)), text.size(), XXH3_64bits(text.data(), text.size())};
@@ -235,8 +189,12 @@ Status write_plan(const std::filesystem::path& path, const Program& program,
   header.constants.checksum = hasher.finish();
   header.file_bytes = header.constants.offset + header.constants.bytes;
   header.header_checksum = header_hash(header);
+  return header;
+}
 
-  NewFile file(path);
+template <typename Sink>
+void write_contents(Sink& file, const Header& header, const std::string& text,
+                    const std::string& report, const std::vector<ConstantData>& constants) {
   file.write(&header, sizeof(Header));
   file.pad_to(header.program.offset);
   file.write(text.data(), text.size());
@@ -247,17 +205,49 @@ Status write_plan(const std::filesystem::path& path, const Program& program,
     file.write(constant.data, constant.bytes);
   }
   file.pad_to(header.file_bytes);
+}
+
+}  // namespace
+
+Status write_plan(const std::filesystem::path& path, const Program& program,
+                  const std::string& report, const std::vector<ConstantData>& constants) {
+  const std::string text = to_json(program);
+  const Header header = make_header(text, report, constants);
+  NewFile file(path);
+  write_contents(file, header, text, report, constants);
   return file.commit();
 }
 
+Result<Plan> make_plan(const Program& program, const std::string& report,
+                       const std::vector<ConstantData>& constants) {
+  const std::string text = to_json(program);
+  const Header header = make_header(text, report, constants);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<std::byte> memory,
+                            allocate_plan(header.file_bytes));
+  NewMemory file(memory.get());
+  write_contents(file, header, text, report, constants);
+  return Plan::borrow({memory.get(), header.file_bytes}, memory);
+}
+
 Result<PlanFile> PlanFile::open(const std::filesystem::path& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, MappedFile::open(path));
+  PENSTOCK_ASSIGN_OR_RETURN(Plan bytes, Plan::borrow(file->data(), file));
+  return check("'" + path.string() + "'", std::move(bytes));
+}
+
+Result<PlanFile> PlanFile::from_memory(Plan bytes) {
+  return check("the plan in memory", std::move(bytes));
+}
+
+Result<PlanFile> PlanFile::check(std::string label, Plan bytes) {
   PlanFile plan;
-  plan.path_ = path.string();
-  PENSTOCK_ASSIGN_OR_RETURN(plan.file_, MappedFile::open(path));
-  const std::byte* data = plan.file_->data().data();
-  PENSTOCK_ASSIGN_OR_RETURN(const Header header, read_header(plan.path_, data, plan.file_->size()));
+  plan.label_ = std::move(label);
+  plan.bytes_ = std::move(bytes);
+  const std::byte* data = plan.bytes_.data();
+  PENSTOCK_ASSIGN_OR_RETURN(const Header header,
+                            read_header(plan.label_, data, plan.bytes_.size()));
   for (const Section* section : {&header.program, &header.report, &header.constants}) {
-    PENSTOCK_RETURN_IF_ERROR(check_section(plan.path_, *section, plan.file_->size()));
+    PENSTOCK_RETURN_IF_ERROR(check_section(plan.label_, *section, plan.bytes_.size()));
   }
   plan.constants_ = data + header.constants.offset;
   plan.constants_bytes_ = header.constants.bytes;
@@ -267,7 +257,7 @@ Result<PlanFile> PlanFile::open(const std::filesystem::path& path) {
   if (XXH3_64bits(text.data(), text.size()) != header.program.checksum ||
       XXH3_64bits(plan.report_.data(), plan.report_.size()) != header.report.checksum ||
       chunked_hash(plan.constants_, plan.constants_bytes_) != header.constants.checksum) {
-    return refuse(plan.path_,
+    return refuse(plan.label_,
                   "is corrupted: its contents do not match their checksum; build the plan again");
   }
   PENSTOCK_ASSIGN_OR_RETURN(plan.program_, program_from_json(text));

@@ -1,13 +1,15 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/plan.h>
+#include <penstock/status.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "base/mapped_file.h"
 #include "plan/program.h"
 
 namespace penstock::plan {
@@ -27,26 +29,35 @@ struct ConstantData {
 Status write_plan(const std::filesystem::path& path, const Program& program,
                   const std::string& report, const std::vector<ConstantData>& constants);
 
-// An opened plan: mapped, checked, its constants shared with every other process that maps it.
+// The same bytes in memory.
+Result<Plan> make_plan(const Program& program, const std::string& report,
+                       const std::vector<ConstantData>& constants);
+
+// An opened plan: checked, and either mapped, its constants shared with every other process that
+// maps it, or in memory.
 class PlanFile {
  public:
   // Refuses, each with its own message: what is no plan, truncated or longer files, newer formats,
   // and contents that do not match their checksums.
   static Result<PlanFile> open(const std::filesystem::path& path);
+  // The same of a plan in memory.
+  static Result<PlanFile> from_memory(Plan bytes);
 
   const Program& program() const { return program_; }
-  const std::string& path() const { return path_; }
+  // For messages: the path in quotes, or "the plan in memory".
+  const std::string& label() const { return label_; }
   // The build report as JSON, parsed by whoever wants it.
   std::string_view report() const;
   const std::byte* constants() const { return constants_; }
   uint64_t constants_bytes() const { return constants_bytes_; }
-  uint64_t file_bytes() const { return file_->size(); }
+  uint64_t file_bytes() const { return bytes_.size(); }
 
  private:
   PlanFile() = default;
+  static Result<PlanFile> check(std::string label, Plan bytes);
 
-  std::string path_;
-  std::shared_ptr<const MappedFile> file_;
+  std::string label_;
+  Plan bytes_;
   Program program_;
   const std::byte* constants_ = nullptr;
   uint64_t constants_bytes_ = 0;

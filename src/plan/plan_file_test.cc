@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <span>
 
 namespace penstock::plan {
 namespace {
@@ -74,6 +75,42 @@ TEST_F(PlanFileTest, RoundTrip) {
   EXPECT_EQ(plan->program().bodies[0].steps[0].attributes, sample().bodies[0].steps[0].attributes);
   EXPECT_EQ(reinterpret_cast<const float*>(plan->constants() + 64)[3], 4.0f);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(plan->constants()) % 64, 0U);
+}
+
+TEST_F(PlanFileTest, InMemoryTheSameBytes) {
+  const std::vector<float> weights = {1, 2, 3, 4};
+  const Result<Plan> plan = make_plan(sample(), "{}", {{64, weights.data(), 16}});
+  ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(plan->data()), plan->size()), bytes_);
+  const Result<PlanFile> opened = PlanFile::from_memory(*plan);
+  ASSERT_TRUE(opened.is_ok()) << opened.status().message();
+  EXPECT_EQ(reinterpret_cast<const float*>(opened->constants() + 64)[3], 4.0f);
+}
+
+TEST_F(PlanFileTest, InMemoryUnalignedBytesAreCopied) {
+  const std::string shifted = " " + bytes_;
+  const std::span<const char> text(shifted.data() + 1, bytes_.size());
+  const Result<Plan> plan = Plan::borrow(std::as_bytes(text), nullptr);
+  ASSERT_TRUE(plan.is_ok());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(plan->data()) % 64, 0U);
+  EXPECT_TRUE(PlanFile::from_memory(*plan).is_ok());
+}
+
+TEST_F(PlanFileTest, InMemoryDamageIsRefused) {
+  const auto open = [](std::string bytes) {
+    const std::span<const char> text(bytes);
+    const Result<Plan> plan = Plan::copy(std::as_bytes(text));
+    return PlanFile::from_memory(*plan).status();
+  };
+  EXPECT_EQ(open("").message(),
+            "the plan in memory is not a Penstock plan (make one with 'penstock build MODEL.onnx "
+            "-o MODEL.plan')");
+  EXPECT_EQ(open(bytes_.substr(0, bytes_.size() - 1)).code(), StatusCode::kInvalidPlan);
+  std::string flipped = bytes_;
+  flipped.back() ^= 1;
+  EXPECT_EQ(open(flipped).message(),
+            "the plan in memory is corrupted: its contents do not match their checksum; build the "
+            "plan again");
 }
 
 TEST_F(PlanFileTest, SameProgramSameBytes) {

@@ -7,14 +7,26 @@
 
 namespace penstock {
 
-Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
-  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, plan::PlanFile::open(plan_path));
-  if (file.program().backend != "cpu") {
-    return Status(StatusCode::kUnsupported, "'" + plan_path.string() + "' was built for device '" +
-                                                file.program().backend + "', which is not here");
+namespace {
+
+Result<std::shared_ptr<runtime::EngineState>> open(Result<plan::PlanFile> file) {
+  PENSTOCK_RETURN_IF_ERROR(file.status());
+  if (file->program().backend != "cpu") {
+    return Status(StatusCode::kUnsupported, file->label() + " was built for device '" +
+                                                file->program().backend + "', which is not here");
   }
-  PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<runtime::EngineState> state,
-                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
+  return runtime::EngineState::create(*std::move(file), ops::cpu_backend());
+}
+
+}  // namespace
+
+Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, open(plan::PlanFile::open(plan_path)));
+  return Engine(std::move(state));
+}
+
+Result<Engine> Engine::deserialize(Plan plan) {
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, open(plan::PlanFile::from_memory(std::move(plan))));
   return Engine(std::move(state));
 }
 

@@ -22,8 +22,8 @@ Result<std::shared_ptr<EngineState>> EngineState::create(
   state->backend_ = std::move(backend);
   const std::string& needed = state->program().instruction_set;
   if (!state->backend_->supports_instruction_set(needed)) {
-    return Status(StatusCode::kUnsupported, "'" + state->file_.path() + "' was built for " +
-                                                needed + ", and this processor runs " +
+    return Status(StatusCode::kUnsupported, state->file_.label() + " was built for " + needed +
+                                                ", and this processor runs " +
                                                 state->backend_->instruction_set() +
                                                 " at most; build the plan again on this machine");
   }
@@ -88,7 +88,7 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
   const plan::Step& step = *code.step;
   code.tactic = backend_->find_tactic(step.tactic);
   if (code.tactic == nullptr) {
-    return {StatusCode::kUnsupported, "'" + file_.path() + "': step '" + step.name +
+    return {StatusCode::kUnsupported, file_.label() + ": step '" + step.name +
                                           "' needs tactic '" + step.tactic +
                                           "', which is not here; " +
                                           (step.op.find("::") == std::string::npos

@@ -20,6 +20,7 @@ ALLOWED = {
     "compiler": {"base", "ir", "ops", "backends", "plan", "runtime",
                  "import", "passes", "quantize", "tune"},
 }
+ALLOWED["diagnostics"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)
 
 # Protobuf and the ONNX schema stay in the importer, so that a process that only runs plans never loads them.

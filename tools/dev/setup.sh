@@ -79,8 +79,22 @@ setup_python() {  # setup_python SET ...: installs requirements/SET.txt where th
   done
 }
 
+# The headers of the interpreter in .venv, which the package's module is compiled with.
+setup_python_headers() {
+  local headers='import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+  .venv/bin/python -c "$headers" || setup_apt python3-dev
+}
+
+# The package as built stands in .venv: `import penstock` finds it there.
+link_python_package() {
+  local site
+  site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  echo "$root/build/release/python" >"$site/penstock.pth"
+}
+
 setup() {  # setup SET ...
   setup_apt "${apt_build[@]}"
   setup_venv
+  setup_python_headers
   setup_python "$@"
 }

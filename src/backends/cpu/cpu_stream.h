@@ -1,16 +1,30 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "backends/backend.h"
 #include "base/thread_team.h"
 
 namespace penstock::backends {
+
+// Functions in order, in a ring that grows: where it is large enough, nothing is allocated.
+class WorkQueue {
+ public:
+  bool empty() const { return count_ == 0; }
+  void push(std::function<void()> work);
+  std::function<void()> pop();
+
+ private:
+  std::vector<std::function<void()>> ring_ = std::vector<std::function<void()>>(64);
+  size_t first_ = 0;
+  size_t count_ = 0;
+};
 
 // A queue served by one worker thread, started at the first enqueue, whose kernels share a team of
 // threads. Kernels called without the queue (a synchronous run) use the caller as the team's first
@@ -28,11 +42,17 @@ class CpuStream : public Stream {
 
  private:
   void serve();
+  void linger() const;
 
   ThreadTeam team_;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> queue_;
+  std::condition_variable arrived_;  // for the worker
+  std::condition_variable idle_;     // for synchronize()
+  WorkQueue queue_;
+  // Counts what was enqueued, for a worker that looks without the lock.
+  std::atomic<uint64_t> arrivals_{0};
+  uint64_t seen_ = 0;      // arrivals that the worker knew of when it ran out of work
+  bool sleeping_ = false;  // the worker waits to be woken
   bool busy_ = false;
   bool stopping_ = false;
   std::thread worker_;

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-namespace penstock::cli {
+namespace penstock::diagnostics {
 
 // Elements of a tensor in any layout, in row-major order, widened to double.
 std::vector<double> read_row_major(DataType dtype, const Shape& shape, std::string_view layout,
                                    const void* data);
 
-}  // namespace penstock::cli
+}  // namespace penstock::diagnostics

@@ -1,12 +1,14 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-#include "cli/inspect.h"
+#include <penstock/diagnostics.h>
+
+#include <nlohmann/json.hpp>
 
 #include "import/import.h"
 #include "ops/cpu_tactics.h"
 #include "passes/pipeline.h"
 #include "runtime/engine_state.h"
 
-namespace penstock::cli {
+namespace penstock {
 namespace {
 
 using nlohmann::json;
@@ -98,10 +100,12 @@ void join_report(json& layers, std::string_view text) {
   }
 }
 
-}  // namespace
+std::string to_text(const json& facts) {
+  return facts.dump(1, ' ', false, json::error_handler_t::replace);
+}
 
-Result<json> inspect_plan(const std::string& path) {
-  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, plan::PlanFile::open(path));
+Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, std::move(opened));
   const std::string report(file.report());
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
                             runtime::EngineState::create(std::move(file), ops::cpu_backend()));
@@ -114,27 +118,27 @@ Result<json> inspect_plan(const std::string& path) {
   size_t body_steps = 0;
   for (size_t b = 1; b < program.bodies.size(); ++b) body_steps += program.bodies[b].steps.size();
   const json parsed = json::parse(report, nullptr, false);
-  return json{{"file", path},
-              {"kind", "plan"},
-              {"model", program.model_name},
-              {"device", program.fingerprint},
-              {"instruction_set", program.instruction_set},
-              {"threads", program.threads},
-              {"file_bytes", engine->file().file_bytes()},
-              {"weight_bytes", engine->file().constants_bytes()},
-              {"inputs", describe_slots(program, engine->main().inputs)},
-              {"outputs", describe_slots(program, engine->main().outputs)},
-              {"profile", describe_profile(program.profile)},
-              {"memory",
-               {{"peak_bytes", binding->arena_bytes},
-                {"all_activations_bytes", binding->activation_bytes}}},
-              {"onnx_node_count", parsed.is_discarded() ? 0 : parsed.value("onnx_nodes", 0)},
-              {"kernel_count", layers.size() + body_steps},
-              {"layers", std::move(layers)}};
+  return to_text({{"file", path},
+                  {"kind", "plan"},
+                  {"model", program.model_name},
+                  {"device", program.fingerprint},
+                  {"instruction_set", program.instruction_set},
+                  {"threads", program.threads},
+                  {"file_bytes", engine->file().file_bytes()},
+                  {"weight_bytes", engine->file().constants_bytes()},
+                  {"inputs", describe_slots(program, engine->main().inputs)},
+                  {"outputs", describe_slots(program, engine->main().outputs)},
+                  {"profile", describe_profile(program.profile)},
+                  {"memory",
+                   {{"peak_bytes", binding->arena_bytes},
+                    {"all_activations_bytes", binding->activation_bytes}}},
+                  {"onnx_node_count", parsed.is_discarded() ? 0 : parsed.value("onnx_nodes", 0)},
+                  {"kernel_count", layers.size() + body_steps},
+                  {"layers", std::move(layers)}});
 }
 
-Result<json> inspect_onnx(const std::string& path) {
-  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, importer::import_onnx(path));
+Result<std::string> inspect(Result<ir::Graph> imported, const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, std::move(imported));
   PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(graph, {}));
   const auto describe_values = [](const std::vector<ir::Value*>& values) {
     json array = json::array();
@@ -153,14 +157,32 @@ Result<json> inspect_onnx(const std::string& path) {
                       {"outputs", describe_values(node.outputs)},
                       {"onnx_nodes", node.origins}});
   }
-  return json{{"file", path},
-              {"kind", "model"},
-              {"model", graph.name},
-              {"inputs", describe_values(graph.main.inputs)},
-              {"outputs", describe_values(graph.main.outputs)},
-              {"onnx_node_count", graph.onnx_node_count},
-              {"kernel_count", layers.size()},
-              {"layers", std::move(layers)}};
+  return to_text({{"file", path},
+                  {"kind", "model"},
+                  {"model", graph.name},
+                  {"inputs", describe_values(graph.main.inputs)},
+                  {"outputs", describe_values(graph.main.outputs)},
+                  {"onnx_node_count", graph.onnx_node_count},
+                  {"kernel_count", layers.size()},
+                  {"layers", std::move(layers)}});
 }
 
-}  // namespace penstock::cli
+}  // namespace
+
+Result<std::string> inspect_plan(const std::filesystem::path& plan_path) {
+  return inspect(plan::PlanFile::open(plan_path), plan_path.string());
+}
+
+Result<std::string> inspect_plan(const Plan& plan) {
+  return inspect(plan::PlanFile::from_memory(plan), "");
+}
+
+Result<std::string> inspect_model(const std::filesystem::path& onnx_path) {
+  return inspect(importer::import_onnx(onnx_path), onnx_path.string());
+}
+
+Result<std::string> inspect_model(const OnnxBytes& onnx) {
+  return inspect(importer::import_onnx_from_memory(onnx.bytes, onnx.folder), "");
+}
+
+}  // namespace penstock

@@ -1,10 +1,10 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-#include "cli/layout_reader.h"
+#include "diagnostics/layout_reader.h"
 
 #include "ir/layout.h"
 #include "ops/reference_util.h"
 
-namespace penstock::cli {
+namespace penstock::diagnostics {
 namespace {
 
 // Offset of [n, c, rest...] where `inner` is the product of the extents after the channels.
@@ -55,4 +55,4 @@ std::vector<double> read_row_major(DataType dtype, const Shape& shape, std::stri
   return values;
 }
 
-}  // namespace penstock::cli
+}  // namespace penstock::diagnostics

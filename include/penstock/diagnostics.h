@@ -1,0 +1,41 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/builder.h>
+#include <penstock/engine.h>
+#include <penstock/tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+// Facts of a plan as JSON: model, device, inputs, outputs, profile, memory at the opt shapes, node
+// counts, and each layer with tactic, layouts, precision, ONNX nodes and candidates.
+Result<std::string> inspect_plan(const std::filesystem::path& plan_path);
+Result<std::string> inspect_plan(const Plan& plan);
+// The same of a model after the graph passes; tactics come with a build.
+Result<std::string> inspect_model(const std::filesystem::path& onnx_path);
+Result<std::string> inspect_model(const OnnxBytes& onnx);
+
+// How far a value of a tuned plan is from the reference kernels'.
+struct LayerError {
+  std::string value;
+  double error = 0;        // largest absolute difference / largest absolute reference value
+  bool comparable = true;  // both have the same number of elements
+};
+
+// Build options for a plan of reference kernels alone.
+BuildOptions reference_options(BuildOptions options);
+
+// Runs both on the same inputs and compares every value that both have, in the order of the run.
+Result<std::vector<LayerError>> compare_layers(const Engine& tuned, const Engine& reference,
+                                               const std::map<std::string, Tensor>& inputs);
+
+// Random elements: floats from -1 to 1, integers 0 or 1 (valid as token, mask and index), bools
+// true, strings of one digit.
+Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed);
+
+}  // namespace penstock

@@ -1,0 +1,109 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+"""build(): from an ONNX model, wherever it is, to a plan."""
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from penstock import _penstock
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The shapes that inputs may take, by input name: a plan is tuned at opt and right from min to max.
+
+    An input that a dictionary leaves out gets its extent from the model; where that varies, 1 as the smallest and no
+    largest (-1).
+    """
+
+    min: Shapes = dataclasses.field(default_factory=dict)
+    opt: Shapes = dataclasses.field(default_factory=dict)
+    max: Shapes = dataclasses.field(default_factory=dict)
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+    if number < least or number >= 2**63 or (name not in ("workspace", "seed") and number >= 2**31):
+        raise _penstock_error(f"{name}: {number} is out of range")
+    return number
+
+
+def _penstock_error(message: str) -> Exception:
+    from penstock.errors import InvalidArgumentError
+    return InvalidArgumentError(message)
+
+
+def _profile(profile: Profile | None) -> Profile:
+    if profile is None:
+        return Profile()
+    if not isinstance(profile, Profile):
+        raise TypeError(f"profile: expected a penstock.Profile, got {type(profile).__name__}")
+    for field in ("min", "opt", "max"):
+        if not isinstance(getattr(profile, field), Mapping):
+            raise TypeError(f"profile: {field}: expected a dictionary from input names to shapes, "
+                            f"got {type(getattr(profile, field)).__name__}")
+    return profile
+
+
+def _callback(name: str, function: Any) -> Any:
+    if function is not None and not callable(function):
+        raise TypeError(f"{name}: expected a function or None, got {type(function).__name__}")
+    return function
+
+
+def model_source(model: Any, argument: str) -> str | bytes:
+    """A path as it is, all else as the bytes of an ONNX file."""
+    if isinstance(model, (str, os.PathLike)):
+        return os.fspath(model)
+    if isinstance(model, bytes):
+        return model
+    if isinstance(model, (bytearray, memoryview)):
+        return bytes(model)
+    if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
+        return model.SerializeToString()
+    raise TypeError(f"{argument}: expected a path, the bytes of an ONNX model, or an onnx.ModelProto, "
+                    f"got {type(model).__name__}")
+
+
+def build(
+    model: str | os.PathLike[str] | bytes | Any,
+    *,
+    profile: Profile | None = None,
+    threads: int = 0,
+    optimization_level: int = 3,
+    timing_cache: str | os.PathLike[str] | None = None,
+    workspace: int = 0,
+    device: str = "cpu",
+    tactic_sources: Sequence[str] = (),
+    external_data: str | os.PathLike[str] = "",
+    progress: Callable[[str, float], object] | None = None,
+    log: Callable[[str], object] | None = None,
+) -> _penstock.Plan:
+    """Compiles an ONNX model for this machine.
+
+    model: a path, the bytes of an ONNX file, or an onnx.ModelProto.
+    profile: the shapes to tune for, and their limits.
+    threads: that share each kernel; 0: all processors.
+    optimization_level: 0 takes the first tactic unmeasured, 3 measures, 5 measures every tactic.
+    timing_cache: a file of measured times: read, extended, makes the next build fast.
+    workspace: most bytes of scratch memory one kernel may use; 0: no limit.
+    tactic_sources: by name, such as "simd" and "onednn"; empty: all.
+    external_data: the folder of weights that lie beside a model given in memory.
+    progress: called with what happens and how far it is, 0 to 1.
+    log: called with a line for each phase, each pass that changed the graph and each choice of a tactic.
+
+    What a callback raises ends the build, and so does Control-C; measurements are kept in the timing cache.
+    """
+    shapes = _profile(profile)
+    return _penstock._build(
+        model_source(model, "model"), os.fspath(external_data), "", dict(shapes.min), dict(shapes.opt), dict(shapes.max), device,
+        integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
+        os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
+        _callback("progress", progress), _callback("log", log))

@@ -1,0 +1,177 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <penstock/builder.h>
+
+#include "arrays.h"
+#include "bindings.h"
+#include "errors.h"
+
+namespace penstock::python {
+namespace {
+
+// A Profile's dictionaries as ranges.
+OptimizationProfile make_profile(nb::dict min, nb::dict opt, nb::dict max) {
+  OptimizationProfile profile;
+  const auto add = [&](const char* which, nb::dict shapes, Shape ShapeRange::*place) {
+    for (const auto& [name, shape] : shapes) {
+      if (!nb::isinstance<nb::str>(name)) raise_type_error("profile: input names are strings");
+      const auto input = nb::cast<std::string>(name);
+      profile.inputs[input].*place =
+          to_shape(shape, "profile: " + std::string(which) + " of input '" + input + "'");
+    }
+  };
+  add("min", min, &ShapeRange::min);
+  add("opt", opt, &ShapeRange::opt);
+  add("max", max, &ShapeRange::max);
+  return profile;
+}
+
+struct Settings {
+  OptimizationProfile profile;
+  std::string device;
+  int threads;
+  int optimization_level;
+  std::filesystem::path timing_cache;
+  uint64_t workspace_bytes;
+  std::vector<std::string> tactic_sources;
+  nb::object progress;
+  nb::object log;
+};
+
+BuildOptions make_options(const Settings& settings, CallbackError& error) {
+  BuildOptions options;
+  options.profile = settings.profile;
+  options.device = settings.device;
+  options.threads = settings.threads;
+  options.optimization_level = settings.optimization_level;
+  options.timing_cache = settings.timing_cache;
+  options.workspace_bytes = settings.workspace_bytes;
+  options.tactic_sources = settings.tactic_sources;
+  if (!settings.progress.is_none()) {
+    options.progress = [&](std::string_view what, double fraction) {
+      error.guard([&] { settings.progress(nb::str(what.data(), what.size()), fraction); });
+    };
+  }
+  if (!settings.log.is_none()) {
+    options.log = [&](const std::string& line) {
+      error.guard([&] { settings.log(nb::str(line.data(), line.size())); });
+    };
+  }
+  // Control-C reaches Python as a pending signal, seen only where somebody asks.
+  options.cancelled = [&] {
+    return !error.guard([] {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    });
+  };
+  return options;
+}
+
+// `model` is bytes, or a path as a string.
+PyPlan build(nb::object model, const std::filesystem::path& folder, const std::string& name,
+             const Settings& settings) {
+  CallbackError error;
+  const BuildOptions options = make_options(settings, error);
+  std::optional<Result<BuiltPlan>> built;
+  if (nb::isinstance<nb::bytes>(model)) {
+    const auto bytes = nb::borrow<nb::bytes>(model);
+    const OnnxBytes onnx{{static_cast<const std::byte*>(bytes.data()), bytes.size()}, folder, name};
+    nb::gil_scoped_release unlocked;
+    built = build_plan_in_memory(onnx, options);
+  } else {
+    const auto path = nb::cast<std::filesystem::path>(model);
+    nb::gil_scoped_release unlocked;
+    built = build_plan_in_memory(path, options);
+  }
+  error.rethrow();
+  BuiltPlan plan = take(*std::move(built));
+  return PyPlan{std::move(plan.plan), nb::cast(plan.summary)};
+}
+
+nb::bytes plan_bytes(const PyPlan& self) {
+  return nb::bytes(reinterpret_cast<const char*>(self.plan.data()), self.plan.size());
+}
+
+std::span<const std::byte> span_of(nb::bytes bytes) {
+  return {static_cast<const std::byte*>(bytes.data()), bytes.size()};
+}
+
+int plan_buffer(PyObject* self, Py_buffer* view, int flags) {
+  const Plan& plan = nb::inst_ptr<PyPlan>(nb::handle(self))->plan;
+  return PyBuffer_FillInfo(view, self, const_cast<std::byte*>(plan.data()),
+                           static_cast<Py_ssize_t>(plan.size()), /*readonly=*/1, flags);
+}
+
+PyType_Slot plan_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(plan_buffer)}, {0, nullptr}};
+
+void bind_plan(nb::module_& module) {
+  nb::class_<PyPlan>(module, "Plan", nb::type_slots(plan_slots),
+                     "A plan in memory: what a plan file holds. memoryview() sees its bytes.")
+      .def(
+          "__init__",
+          [](PyPlan* self, nb::bytes plan) {
+            new (self) PyPlan{take(Plan::copy(span_of(plan))), nb::none()};
+          },
+          nb::arg("plan"), "From the bytes of a plan.")
+      .def(
+          "save",
+          [](const PyPlan& self, const std::filesystem::path& path) {
+            Status status;
+            {
+              nb::gil_scoped_release unlocked;
+              status = self.plan.save(path);
+            }
+            check(status);
+          },
+          nb::arg("path"), "Writes the plan file; it appears only when it is complete.")
+      .def_prop_ro(
+          "summary", [](const PyPlan& self) { return self.summary; },
+          nb::sig("def summary(self) -> BuildSummary | None"),
+          "What came of the build; None for a plan that was not built here.")
+      .def("__len__", [](const PyPlan& self) { return self.plan.size(); })
+      .def("__bytes__", &plan_bytes)
+      .def("__getstate__", &plan_bytes)
+      .def("__setstate__",
+           [](PyPlan& self, nb::bytes plan) {
+             new (&self) PyPlan{take(Plan::copy(span_of(plan))), nb::none()};
+           })
+      .def("__repr__", [](const PyPlan& self) {
+        return "<penstock.Plan of " + std::to_string(self.plan.size()) + " bytes>";
+      });
+}
+
+}  // namespace
+
+void bind_build(nb::module_& module) {
+  nb::class_<BuildSummary>(module, "BuildSummary", "What came of a build.")
+      .def_ro("onnx_nodes", &BuildSummary::onnx_nodes, "Nodes of the model, constants not counted.")
+      .def_ro("kernels", &BuildSummary::kernels, "Kernel calls of the plan.")
+      .def_ro("plan_bytes", &BuildSummary::plan_bytes)
+      .def_ro("weight_bytes", &BuildSummary::weight_bytes)
+      .def_ro("tactics_measured", &BuildSummary::tactics_measured)
+      .def_ro("tactics_cached", &BuildSummary::tactics_cached)
+      .def_ro("seconds", &BuildSummary::seconds)
+      .def("__repr__", [](const BuildSummary& self) {
+        return "<penstock.BuildSummary: " + std::to_string(self.onnx_nodes) + " ONNX nodes, " +
+               std::to_string(self.kernels) + " kernels, " + std::to_string(self.plan_bytes) +
+               " bytes>";
+      });
+  bind_plan(module);
+  module.def(
+      "_build",
+      [](nb::object model, const std::filesystem::path& folder, const std::string& name,
+         nb::dict min, nb::dict opt, nb::dict max, const std::string& device, int threads,
+         int optimization_level, const std::filesystem::path& timing_cache, uint64_t workspace,
+         const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
+        return build(std::move(model), folder, name,
+                     Settings{make_profile(min, opt, max), device, threads, optimization_level,
+                              timing_cache, workspace, tactic_sources, progress, log});
+      },
+      nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("min"), nb::arg("opt"),
+      nb::arg("max"), nb::arg("device"), nb::arg("threads"), nb::arg("optimization_level"),
+      nb::arg("timing_cache"), nb::arg("workspace"), nb::arg("tactic_sources"),
+      nb::arg("progress").none(), nb::arg("log").none());
+}
+
+}  // namespace penstock::python

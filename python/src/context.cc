@@ -1,0 +1,367 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "context.h"
+
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "errors.h"
+
+namespace penstock::python {
+namespace {
+
+std::string_view view_of_name(nb::handle name) {
+  Py_ssize_t size = 0;
+  const char* text =
+      PyUnicode_Check(name.ptr()) != 0 ? PyUnicode_AsUTF8AndSize(name.ptr(), &size) : nullptr;
+  if (text == nullptr) {
+    PyErr_Clear();
+    raise_type_error("names of inputs and outputs are strings, got " +
+                     nb::cast<std::string>(nb::repr(name)));
+  }
+  return {text, static_cast<size_t>(size)};
+}
+
+nb::dict dictionary(nb::handle object, const char* argument) {
+  if (nb::isinstance<nb::dict>(object)) return nb::borrow<nb::dict>(object);
+  raise_type_error(std::string(argument) + ": expected a dictionary from names to arrays, got " +
+                   kind_of(object));
+}
+
+// Contexts that live, for the end of the interpreter; guarded by its lock.
+std::set<PyContext*>& living() {
+  static auto& contexts = *new std::set<PyContext*>;
+  return contexts;
+}
+
+// Calls without the interpreter's lock, raises what came of it.
+template <typename Call>
+void unlocked(Call&& call) {
+  Status status;
+  {
+    nb::gil_scoped_release release;
+    status = call();
+  }
+  if (!status.is_ok()) raise(status);
+}
+
+}  // namespace
+
+void PyProfiler::report_step(std::string_view name, double milliseconds) {
+  error.guard([&] { function_(nb::str(name.data(), name.size()), milliseconds); });
+}
+
+// Marks the context as used by this call: a context belongs to one thread at a time, and other
+// threads may call while a run has let go of the interpreter's lock.
+class PyContext::Use {
+ public:
+  explicit Use(PyContext& context) : context_(context) {
+    if (context_.busy_.exchange(true, std::memory_order_acquire)) {
+      raise("BusyError",
+            "this context is in use, by another thread or by the call whose callback this is; "
+            "create a context for each thread: they share the engine's weights");
+    }
+  }
+  ~Use() { context_.busy_.store(false, std::memory_order_release); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  PyContext& context_;
+};
+
+PyContext::PyContext(const Engine& engine, int threads) : engine_(engine) {
+  context_.emplace(take(engine_.create_context({threads})));
+  for (const TensorInfo& info : engine_.inputs()) places_.push_back({info, true, {}});
+  for (const TensorInfo& info : engine_.outputs()) places_.push_back({info, false, {}});
+  living().insert(this);
+}
+
+PyContext::~PyContext() {
+  living().erase(this);
+  // An enqueued run may call the profiler, which needs the lock.
+  nb::gil_scoped_release release;
+  context_.reset();
+}
+
+PyContext::Place& PyContext::find(std::string_view name, const char* role) {
+  const bool input = std::strcmp(role, "input") == 0;
+  for (Place& place : places_) {
+    if (place.is_input == input && place.info.name == name) return place;
+  }
+  std::string known;
+  for (const Place& place : places_) {
+    if (place.is_input == input) known += (known.empty() ? "'" : ", '") + place.info.name + "'";
+  }
+  raise("InvalidArgumentError",
+        std::string("no ") + role + " is named '" + std::string(name) + "'; there are " + known);
+}
+
+void PyContext::bind(Place& place, ArrayView array) {
+  checked_ = false;
+  if (place.is_input) check(context_->set_input_shape(place.info.name, array.shape));
+  check(context_->set_tensor_address(place.info.name, array.data));
+  place.array = std::move(array);
+}
+
+void PyContext::unbind(Place& place) {
+  checked_ = false;
+  if (place.array) (void)context_->set_tensor_address(place.info.name, nullptr);
+  place.array.reset();
+}
+
+void PyContext::unbind_all() {
+  for (Place& place : places_) unbind(place);
+}
+
+// What the last enqueued run does with the arrays must be over before they change.
+void PyContext::settle() {
+  if (!stream_.is_valid()) return;
+  {
+    nb::gil_scoped_release release;
+    (void)context_->wait();
+  }
+  stream_.reset();
+}
+
+void PyContext::set_input(nb::str name, nb::handle array) {
+  const Use use(*this);
+  settle();
+  Place& place = find(view_of_name(name), "input");
+  if (array.is_none()) return unbind(place);
+  bind(place, view_of(array, "input", place.info));
+}
+
+void PyContext::set_output(nb::str name, nb::handle array) {
+  const Use use(*this);
+  settle();
+  Place& place = find(view_of_name(name), "output");
+  if (array.is_none()) return unbind(place);
+  bind(place, view_of(array, "output", place.info));
+}
+
+void PyContext::check_outputs() {
+  for (const Place& place : places_) {
+    if (place.is_input || !place.array) continue;
+    const Shape shape = take(context_->tensor_shape(place.info.name));
+    if (shape != place.array->shape) {
+      raise("InvalidArgumentError", "output '" + place.info.name + "': the array's shape is " +
+                                        to_string(place.array->shape) + ", these inputs give " +
+                                        to_string(shape));
+    }
+  }
+  check_overlaps();
+  checked_ = true;
+}
+
+void PyContext::check_overlaps() const {
+  const auto overlap = [](const ArrayView& a, const ArrayView& b) {
+    const auto* first = static_cast<const char*>(a.data);
+    const auto* second = static_cast<const char*>(b.data);
+    return first < second + b.bytes && second < first + a.bytes;
+  };
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].is_input || !places_[i].array) continue;
+    for (size_t j = 0; j < i; ++j) {
+      if (!places_[j].array || !overlap(*places_[i].array, *places_[j].array)) continue;
+      raise("InvalidArgumentError", "output '" + places_[i].info.name + "' shares memory with " +
+                                        (places_[j].is_input ? "input '" : "output '") +
+                                        places_[j].info.name + "'; give it memory of its own");
+    }
+  }
+}
+
+void PyContext::execute_bound() {
+  if (!checked_) check_outputs();
+  Status status;
+  {
+    nb::gil_scoped_release release;
+    status = context_->run();
+  }
+  if (profiler_) profiler_->error.rethrow();
+  if (!status.is_ok()) raise(status);
+}
+
+void PyContext::execute() {
+  const Use use(*this);
+  settle();
+  execute_bound();
+}
+
+void PyContext::enqueue(nb::object stream) {
+  const Use use(*this);
+  if (!nb::isinstance<PyStream>(stream)) raise_type_error("stream: expected a penstock.Stream");
+  // Runs of one context follow each other: on one stream by themselves.
+  if (!checked_ || (stream_.is_valid() && !stream_.is(stream))) settle();
+  if (!checked_) check_outputs();
+  Stream& queue = nb::cast<PyStream&>(stream).get();
+  unlocked([&] { return context_->enqueue(queue); });
+  stream_ = std::move(stream);
+}
+
+void PyContext::wait() {
+  const Use use(*this);
+  if (!stream_.is_valid()) return;
+  Status status;
+  {
+    nb::gil_scoped_release release;
+    status = context_->wait();
+  }
+  stream_.reset();
+  if (profiler_) profiler_->error.rethrow();
+  if (!status.is_ok()) raise(status);
+}
+
+void PyContext::bind_inputs(nb::dict inputs) {
+  for (const auto& [name, array] : inputs) {
+    Place& place = find(view_of_name(name), "input");
+    bind(place, view_of(array, "input", place.info));
+  }
+  for (const Place& place : places_) {
+    if (place.is_input && !place.array) {
+      raise("InvalidArgumentError", "input '" + place.info.name + "' is missing");
+    }
+  }
+}
+
+void PyContext::bind_outputs(nb::handle outputs) {
+  if (outputs.is_none()) return;
+  for (const auto& [name, array] : dictionary(outputs, "outputs")) {
+    Place& place = find(view_of_name(name), "output");
+    bind(place, view_of(array, "output", place.info));
+  }
+}
+
+void PyContext::make_outputs(nb::dict& results) {
+  for (Place& place : places_) {
+    if (place.is_input || place.array) continue;
+    const Shape shape = take(context_->tensor_shape(place.info.name));
+    const bool known = std::all_of(shape.begin(), shape.end(), [](int64_t n) { return n >= 0; });
+    if (!known || size_of(place.info.dtype) == 0) continue;
+    nb::object array = empty_array(shape, place.info.dtype);
+    ArrayView view = view_of(array, "output", place.info);
+    // Refused where only the run tells the shape: that output is copied afterwards.
+    if (!context_->set_tensor_address(place.info.name, view.data).is_ok()) continue;
+    place.array = std::move(view);
+    results[nb::str(place.info.name.data(), place.info.name.size())] = array;
+  }
+}
+
+nb::dict PyContext::run_bound() {
+  nb::dict made;
+  check_outputs();
+  make_outputs(made);
+  execute_bound();
+  nb::dict results;
+  for (const Place& place : places_) {
+    if (place.is_input) continue;
+    const nb::str name(place.info.name.data(), place.info.name.size());
+    if (made.contains(name)) {
+      results[name] = made[name];
+    } else if (!place.array) {
+      results[name] = copy_output(place);
+    }
+  }
+  return results;
+}
+
+nb::dict PyContext::run(nb::handle inputs, nb::handle outputs) {
+  const Use use(*this);
+  settle();
+  unbind_all();
+  // The arrays are the caller's: forget them on every way out.
+  struct Forget {
+    PyContext& context;
+    ~Forget() { context.unbind_all(); }
+  } forget{*this};
+  bind_inputs(dictionary(inputs, "inputs"));
+  bind_outputs(outputs);
+  nb::dict results = run_bound();
+  if (!outputs.is_none()) results.update(dictionary(outputs, "outputs"));
+  return results;
+}
+
+nb::object PyContext::copy_output(const Place& place) {
+  const OutputView view = take(context_->output(place.info.name));
+  nb::object array = empty_array(view.shape, view.dtype);
+  TensorInfo info = place.info;
+  const ArrayView target = view_of(array, "output", info);
+  if (target.bytes > 0) std::memcpy(target.data, view.data, target.bytes);
+  return array;
+}
+
+nb::object PyContext::output(nb::str name) {
+  const Use use(*this);
+  settle();
+  return copy_output(find(view_of_name(name), "output"));
+}
+
+nb::object PyContext::shape(nb::str name) {
+  const Use use(*this);
+  return to_tuple(take(context_->tensor_shape(view_of_name(name))));
+}
+
+void PyContext::set_profiler(nb::object function) {
+  const Use use(*this);
+  if (!function.is_none() && PyCallable_Check(function.ptr()) == 0) {
+    raise_type_error("profiler: expected a function of a name and milliseconds, or None");
+  }
+  settle();
+  std::unique_ptr<PyProfiler> profiler;
+  if (!function.is_none()) profiler = std::make_unique<PyProfiler>(std::move(function));
+  context_->set_profiler(profiler.get());
+  profiler_ = std::move(profiler);
+}
+
+size_t PyContext::memory_bytes() {
+  const Use use(*this);
+  return context_->memory_bytes();
+}
+
+void PyContext::settle_all() {
+  for (PyContext* context : living()) context->settle();
+}
+
+void bind_context(nb::module_& module) {
+  // A callback on a stream's thread cannot enter an interpreter that ends.
+  nb::module_::import_("atexit").attr("register")(nb::cpp_function(&PyContext::settle_all));
+  nb::class_<PyContext>(module, "Context",
+                        "One execution of an engine at a time; made by Engine.create_context(). A "
+                        "context is used by one thread at a time, contexts run side by side.")
+      .def(
+          "__init__",
+          [](PyContext* self, const Engine& engine, int threads) {
+            new (self) PyContext(engine, threads);
+          },
+          nb::arg("engine"), nb::arg("threads") = 0)
+      .def("run", &PyContext::run, nb::arg("inputs"), nb::arg("outputs") = nb::none(),
+           nb::sig("def run(self, inputs: dict[str, typing.Any], outputs: dict[str, typing.Any] | "
+                   "None = None) -> dict[str, numpy.ndarray]"),
+           "Runs on these arrays and gives {output: array}: those of `outputs` where given, which "
+           "are written in place, else new ones. Forgets what set_input and set_output bound.")
+      .def("set_input", &PyContext::set_input, nb::arg("name"), nb::arg("array").none(),
+           "Reads this input from the array, where it is, at every execute() and enqueue(). None "
+           "forgets it.")
+      .def("set_output", &PyContext::set_output, nb::arg("name"), nb::arg("array").none(),
+           "Writes this output to the array, where it is, at every execute() and enqueue(). None "
+           "forgets it.")
+      .def("execute", &PyContext::execute, "Runs on the bound arrays and returns when it is done.")
+      .def("enqueue", &PyContext::enqueue, nb::arg("stream"),
+           nb::sig("def enqueue(self, stream: Stream) -> None"),
+           "Runs on the bound arrays after what the stream holds; returns at once.")
+      .def("wait", &PyContext::wait, "Waits for the last enqueued run; raises its error.")
+      .def("output", &PyContext::output, nb::arg("name"),
+           nb::sig("def output(self, name: str) -> numpy.ndarray"),
+           "A copy of an output of the last run.")
+      .def("shape", &PyContext::shape, nb::arg("name"),
+           nb::sig("def shape(self, name: str) -> tuple[int, ...]"),
+           "The shape of an input or output under the present input shapes; -1 where only the run "
+           "tells.")
+      .def("set_profiler", &PyContext::set_profiler, nb::arg("function").none(),
+           "Calls function(step, milliseconds) after every step; None ends that.")
+      .def_prop_ro("memory_bytes", &PyContext::memory_bytes, "Scratch memory held now.");
+}
+
+}  // namespace penstock::python

@@ -1,0 +1,82 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/context.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arrays.h"
+#include "bindings.h"
+
+namespace penstock::python {
+
+// Tells a Python function the time of each step.
+class PyProfiler : public Profiler {
+ public:
+  explicit PyProfiler(nb::object function) : function_(std::move(function)) {}
+  void report_step(std::string_view name, double milliseconds) override;
+  CallbackError error;
+
+ private:
+  nb::object function_;
+};
+
+// An execution context with the Python arrays that it reads and writes.
+class PyContext {
+ public:
+  PyContext(const Engine& engine, int threads);
+  ~PyContext();
+
+  nb::dict run(nb::handle inputs, nb::handle outputs);
+  void set_input(nb::str name, nb::handle array);
+  void set_output(nb::str name, nb::handle array);
+  void execute();
+  void enqueue(nb::object stream);
+  void wait();
+  nb::object output(nb::str name);
+  nb::object shape(nb::str name);
+  void set_profiler(nb::object function);
+  size_t memory_bytes();
+  // Waits for the enqueued runs of all contexts.
+  static void settle_all();
+
+ private:
+  class Use;
+  // A tensor of the engine with the array bound to it.
+  struct Place {
+    TensorInfo info;
+    bool is_input = false;
+    std::optional<ArrayView> array;
+  };
+
+  Place& find(std::string_view name, const char* role);
+  void bind(Place& place, ArrayView array);
+  void unbind(Place& place);
+  void unbind_all();
+  void bind_inputs(nb::dict inputs);
+  void bind_outputs(nb::handle outputs);
+  nb::dict run_bound();
+  // Arrays for the outputs that have none and whose shapes are known before the run.
+  void make_outputs(nb::dict& results);
+  void check_outputs();
+  void check_overlaps() const;
+  void execute_bound();
+  void settle();
+  nb::object copy_output(const Place& place);
+
+  Engine engine_;
+  std::optional<ExecutionContext> context_;
+  std::vector<Place> places_;  // inputs, then outputs
+  std::unique_ptr<PyProfiler> profiler_;
+  nb::object stream_;     // while a run is enqueued on it
+  bool checked_ = false;  // the bound outputs fit the present input shapes
+  std::atomic<bool> busy_ = false;
+};
+
+}  // namespace penstock::python

@@ -1,0 +1,140 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrays.h"
+#include "bindings.h"
+#include "context.h"
+#include "errors.h"
+
+namespace penstock::python {
+namespace {
+
+Result<Engine> deserialize(Result<Plan> plan) {
+  PENSTOCK_RETURN_IF_ERROR(plan.status());
+  return Engine::deserialize(*std::move(plan));
+}
+
+Engine open(nb::object plan) {
+  std::optional<Result<Engine>> engine;
+  if (nb::isinstance<PyPlan>(plan)) {
+    const Plan bytes = nb::cast<PyPlan&>(plan).plan;
+    nb::gil_scoped_release unlocked;
+    engine = Engine::deserialize(bytes);
+  } else if (PyObject_CheckBuffer(plan.ptr()) != 0) {
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(plan.ptr(), &buffer, PyBUF_SIMPLE) != 0) throw nb::python_error();
+    {
+      nb::gil_scoped_release unlocked;
+      engine = deserialize(
+          Plan::copy({static_cast<const std::byte*>(buffer.buf), static_cast<size_t>(buffer.len)}));
+    }
+    PyBuffer_Release(&buffer);
+  } else if (nb::isinstance<nb::str>(plan) || nb::hasattr(plan, "__fspath__")) {
+    const auto path = nb::cast<std::filesystem::path>(plan);
+    nb::gil_scoped_release unlocked;
+    engine = Engine::load(path);
+  } else {
+    raise_type_error("plan: expected a path, a Plan or bytes, got " + kind_of(plan));
+  }
+  return take(*std::move(engine));
+}
+
+// The profile as {input: (min, opt, max)}; -1 where there is no largest extent.
+nb::dict profile_of(const Engine& engine) {
+  nb::dict profile;
+  for (const auto& [name, range] : engine.profile().inputs) {
+    profile[nb::str(name.data(), name.size())] =
+        nb::make_tuple(to_tuple(range.min), to_tuple(range.opt), to_tuple(range.max));
+  }
+  return profile;
+}
+
+std::string text_of(const TensorInfo& info) {
+  std::string dims;
+  for (const std::string& dim : info.dims) dims += (dims.empty() ? "" : ", ") + dim;
+  return "<penstock.TensorInfo '" + info.name + "': " + std::string(to_string(info.dtype)) + " [" +
+         dims + "]>";
+}
+
+nb::tuple names_of(const TensorInfo& info) {
+  nb::list names;
+  for (const std::string& dim : info.dims) names.append(nb::str(dim.data(), dim.size()));
+  return nb::tuple(names);
+}
+
+void bind_tensor_info(nb::module_& module) {
+  nb::class_<TensorInfo>(module, "TensorInfo", "What a caller must know of an input or output.")
+      .def_ro("name", &TensorInfo::name)
+      .def_prop_ro(
+          "dtype", [](const TensorInfo& self) { return numpy_dtype(self.dtype); },
+          nb::sig("def dtype(self) -> numpy.dtype"), "NumPy's type, or ml_dtypes'.")
+      .def_prop_ro(
+          "onnx_dtype", [](const TensorInfo& self) { return static_cast<int>(self.dtype); },
+          "The number of the type in onnx.TensorProto.DataType.")
+      .def_prop_ro(
+          "shape", [](const TensorInfo& self) { return to_tuple(self.shape); },
+          nb::sig("def shape(self) -> tuple[int, ...]"), "-1 stands for an extent that varies.")
+      .def_prop_ro("dims", &names_of, nb::sig("def dims(self) -> tuple[str, ...]"),
+                   "A name or expression for each extent, such as 'batch' or 'batch*12'.")
+      .def("__repr__", &text_of);
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& module) {
+  bind_tensor_info(module);
+  nb::class_<PyStream>(module, "Stream",
+                       "An in-order queue with its own threads; made by Engine.create_stream().")
+      .def_prop_ro("threads", [](PyStream& self) { return self.get().threads(); })
+      .def(
+          "synchronize",
+          [](PyStream& self) {
+            Status status;
+            {
+              nb::gil_scoped_release unlocked;
+              status = self.get().synchronize();
+            }
+            check(status);
+          },
+          "Waits until everything enqueued so far is done.");
+  nb::class_<Engine>(module, "Engine",
+                     "An opened plan: immutable, usable from any thread, owner of the weights that "
+                     "all its contexts share.")
+      .def(
+          "__init__", [](Engine* self, nb::object plan) { new (self) Engine(open(plan)); },
+          nb::arg("plan"),
+          nb::sig("def __init__(self, plan: str | os.PathLike[str] | Plan | bytes)"),
+          "Opens a plan: a file, which is mapped, a Plan, which is shared, or bytes, copied.")
+      .def_prop_ro("inputs", &Engine::inputs)
+      .def_prop_ro("outputs", &Engine::outputs)
+      .def_prop_ro("profile", &profile_of,
+                   nb::sig("def profile(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], "
+                           "tuple[int, ...]]]"),
+                   "{input: (min, opt, max)}; -1 where there is no largest extent.")
+      .def_prop_ro("name", &Engine::model_name, "The model's name.")
+      .def_prop_ro("threads", &Engine::threads, "Threads that the plan was tuned for.")
+      .def_prop_ro("plan_bytes", &Engine::plan_bytes)
+      .def_prop_ro("weight_bytes", &Engine::weight_bytes)
+      .def_prop_ro("kernels", &Engine::step_count, "Kernel calls of a run.")
+      .def(
+          "create_context",
+          [](const Engine& self, int threads) { return new PyContext(self, threads); },
+          nb::arg("threads") = 0, nb::sig("def create_context(self, threads: int = 0) -> Context"),
+          "A context of its own shapes, arrays and scratch memory; 0 threads: as many as the plan "
+          "was tuned for.")
+      .def(
+          "create_stream",
+          [](const Engine& self, int threads) {
+            return PyStream(take(self.create_stream(threads)));
+          },
+          nb::arg("threads") = 0,
+          "An in-order queue; 0 threads: as many as the plan was tuned for.")
+      .def("__repr__", [](const Engine& self) {
+        return "<penstock.Engine '" + self.model_name() + "', " +
+               std::to_string(self.step_count()) + " kernels>";
+      });
+}
+
+}  // namespace penstock::python
