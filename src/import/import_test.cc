@@ -161,13 +161,13 @@ TEST(Import, InputsNeedATypeAndARank) {
   type.mutable_tensor_type()->clear_elem_type();
   EXPECT_THAT(model.error().message(), HasSubstr("input 'x' of the model has no element type"));
   type.mutable_sequence_type();
-  EXPECT_THAT(model.error().message(), HasSubstr("not a tensor (input 'x')"));
+  EXPECT_THAT(model.error().message(), HasSubstr("sequence of nothing (input 'x')"));
 }
 
 TEST(Import, AllThatIsNotSupportedIsListedAtOnce) {
   ModelBuilder model = ModelBuilder()
                            .input("x", {2})
-                           .input("s", {2}, onnx::TensorProto::STRING)
+                           .input("s", {2}, onnx::TensorProto::COMPLEX64)
                            .node("Foo", {"x"}, {"a"}, {}, "n1")
                            .node("Foo", {"x"}, {"b"})
                            .node("Relu", {"x"}, {"c"})
@@ -182,8 +182,8 @@ TEST(Import, AllThatIsNotSupportedIsListedAtOnce) {
   EXPECT_THAT(status.message(),
               HasSubstr("3 operators are not supported: Foo (node 'n1', node 'Foo_1'), Mish in "
                         "opset 17 (node 'Mish_3'), com.acme::Bar (node 'n5')"));
-  EXPECT_THAT(status.message(), HasSubstr("2 types are not supported: float8e4m3fn (node "
-                                          "'Cast_4'), string (input 's')"));
+  EXPECT_THAT(status.message(), HasSubstr("2 types are not supported: complex64 (input 's'), "
+                                          "float8e4m3fn (node 'Cast_4')"));
 }
 
 TEST(Import, BrokenGraphsNameNodeAndValue) {

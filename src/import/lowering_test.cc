@@ -216,12 +216,13 @@ TEST(Lowering, ConstantsComeInManyForms) {
   EXPECT_EQ(constant({{"value_floats", std::vector<float>{1, 2}}}), "float32[2]");
   EXPECT_EQ(constant({{"value_int", int64_t{1}}}), "int64[]");
   EXPECT_EQ(constant({{"value_ints", std::vector<int64_t>{1, 2, 3}}}), "int64[3]");
+  EXPECT_EQ(constant({{"value_string", "text"}}), "string[]");
   EXPECT_THAT(ModelBuilder()
-                  .node("Constant", {}, {"y"}, {{"value_string", "text"}}, "c")
+                  .node("Constant", {}, {"y"}, {{"value_text", "text"}}, "c")
                   .output("y")
                   .error()
                   .message(),
-              HasSubstr("node 'c' (Constant): attribute 'value_string' is not supported"));
+              HasSubstr("node 'c' (Constant): attribute 'value_text' is not supported"));
 }
 
 TEST(Lowering, ConstantOfShapeHasItsValueAmongTheAttributes) {

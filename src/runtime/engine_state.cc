@@ -74,7 +74,7 @@ Status EngineState::resolve_strings() {
       uint64_t place[2];  // offset and size
       std::memcpy(place, bytes + k * sizeof(place), sizeof(place));
       if (place[0] > slot.bytes || place[1] > slot.bytes - place[0]) {
-        return {StatusCode::kInvalidPlan, "'" + file_.path() + "' contradicts itself: string " +
+        return {StatusCode::kInvalidPlan, file_.label() + " contradicts itself: string " +
                                               std::to_string(k) + " of constant '" + slot.name +
                                               "' lies outside of it; build the plan again"};
       }
