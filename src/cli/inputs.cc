@@ -6,6 +6,7 @@
 
 #include "base/half.h"
 #include "base/names.h"
+#include "base/small_types.h"
 #include "cli/npy.h"
 
 namespace penstock::cli {
@@ -43,7 +44,13 @@ Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed) {
     case DataType::kInt16:
     case DataType::kUInt16: fill<int16_t>(tensor, draw_bit); break;
     case DataType::kBool: fill<uint8_t>(tensor, [] { return 1; }); break;
-    default: fill<uint8_t>(tensor, draw_bit); break;
+    default:
+      if (is_small_float(dtype)) {
+        fill<uint8_t>(tensor, [&] { return small_from_double(dtype, draw_real()); });
+      } else {
+        fill<uint8_t>(tensor, draw_bit);
+      }
+      break;
   }
   return tensor;
 }
@@ -74,7 +81,7 @@ Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
   for (const TensorInfo& info : engine.inputs()) {
     const auto source = sources.find(info.name);
     if (source != sources.end() && source->second != "random") {
-      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_npy(source->second));
+      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_npy(source->second, info.dtype));
       continue;
     }
     PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, shape_for(engine, info, shapes));

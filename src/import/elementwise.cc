@@ -42,10 +42,31 @@ Status import_clip_6(NodeImporter& node) {
   return node.emit_result("Clip", std::move(inputs));
 }
 
-Status import_cast_like(NodeImporter& node) {
+// How to round matters to the small types alone: other casts are equal without it.
+Status emit_cast(NodeImporter& node, DataType to) {
   ir::Attributes attributes;
-  attributes.set("to", static_cast<int64_t>(node.input(1)->dtype));
+  attributes.set("to", static_cast<int64_t>(to));
+  if (is_small(to)) {
+    attributes.set("saturate", node.attributes().get_int("saturate", 1));
+    attributes.set("round_mode", node.attributes().get_string("round_mode", "up"));
+  }
   return node.emit_result("Cast", {node.input(0)}, std::move(attributes));
+}
+
+Status import_cast(NodeImporter& node) {
+  return emit_cast(node, static_cast<DataType>(node.attributes().get_int("to")));
+}
+
+Status import_cast_like(NodeImporter& node) { return emit_cast(node, node.input(1)->dtype); }
+
+// IsNaN and IsInf of float8: floats hold all their values.
+Status import_float_test(NodeImporter& node) {
+  ir::Value* x = node.input(0);
+  if (is_small(x->dtype)) {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        x, node.emit("Cast", {x}, {{"to", static_cast<int64_t>(DataType::kFloat32)}}));
+  }
+  return node.emit_result(node.rule().op, {x}, node.attributes());
 }
 
 // SwiGLU(a, b) = Swish(a) * b
@@ -77,7 +98,15 @@ constexpr Rule kRules[] = {
     {"HardSigmoid", 6, {1, 1}, 1, "alpha:f beta:f"},
     {"HardSwish", 14, {1, 1}},
     {"IsInf", 10, {1, 1}, 1, "detect_negative:i detect_positive:i"},
+    {"IsInf",
+     20,
+     {1, 1},
+     1,
+     "detect_negative:i detect_positive:i",
+     import_float_test,
+     "Cast IsInf"},
     {"IsNaN", 9, {1, 1}},
+    {"IsNaN", 20, {1, 1}, 1, "", import_float_test, "Cast IsNaN"},
     {"LeakyRelu", 6, {1, 1}, 1, "alpha:f"},
     {"Log", 6, {1, 1}},
     {"Mish", 18, {1, 1}},
@@ -126,8 +155,8 @@ constexpr Rule kRules[] = {
     {"Min", 6, {1, Arity::kAny}, 1, "", import_chain, "Min"},
     {"Sum", 6, {1, Arity::kAny}, 1, "", import_chain, "Add"},
 
-    {"Cast", 6, {1, 1}, 1, "to:i ~saturate:i ~round_mode:s"},
-    {"CastLike", 15, {2, 2}, 1, "~saturate:i ~round_mode:s", import_cast_like, "Cast"},
+    {"Cast", 6, {1, 1}, 1, "to:i saturate:i round_mode:s", import_cast, "Cast"},
+    {"CastLike", 15, {2, 2}, 1, "saturate:i round_mode:s", import_cast_like, "Cast"},
     {"Clip", 6, {1, 1}, 1, "min:f max:f", import_clip_6, "Clip"},
     {"Clip", 11, {1, 3}},
     {"Where", 9, {3, 3}},

@@ -36,7 +36,8 @@ ConstantRef make_constant(DataType dtype, Shape shape, const std::vector<T>& val
   return make_constant(dtype, std::move(shape), static_cast<const void*>(values.data()));
 }
 
-// A constant of any numeric type or bool from wide elements, narrowed; null for other types.
+// A constant of any numeric type or bool from wide elements, narrowed; null for other types. Small
+// types are given by the bits of their elements, as in the text of a graph.
 ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<double>& elements);
 ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<int64_t>& elements);
 
