@@ -22,5 +22,6 @@ OpList vision_ops();         // resize, non-maximum suppression, region pooling
 OpList control_ops();        // If, Loop, Scan
 OpList attention_ops();      // fused attention
 OpList quantization_ops();   // to and from integers and small floats
+OpList random_ops();         // random numbers
 
 }  // namespace penstock::ops
