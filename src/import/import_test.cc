@@ -150,6 +150,9 @@ TEST(Import, VersionsOutOfRangeTellWhatIsSupported) {
   ModelBuilder no_opset = model(17);
   no_opset.proto.clear_opset_import();
   EXPECT_THAT(no_opset.error().message(), HasSubstr("imports no ONNX operator set"));
+  ModelBuilder other_domain = model(1);
+  other_domain.proto.mutable_opset_import(0)->set_domain("ai.onnx.ml");
+  EXPECT_THAT(other_domain.error().message(), HasSubstr("Relu in opset 0"));
 }
 
 TEST(Import, InputsNeedATypeAndARank) {

@@ -23,5 +23,6 @@ OpList control_ops();        // If, Loop, Scan
 OpList attention_ops();      // fused attention
 OpList quantization_ops();   // to and from integers and small floats
 OpList random_ops();         // random numbers
+OpList ml_ops();             // classical machine learning: encoders of labels, decision trees
 
 }  // namespace penstock::ops
