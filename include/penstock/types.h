@@ -30,6 +30,16 @@ enum class DataType : uint8_t {
   kComplex64 = 14,
   kComplex128 = 15,
   kBFloat16 = 16,
+  kFloat8E4M3FN = 17,
+  kFloat8E4M3FNUZ = 18,
+  kFloat8E5M2 = 19,
+  kFloat8E5M2FNUZ = 20,
+  kUInt4 = 21,
+  kInt4 = 22,
+  kFloat4E2M1 = 23,
+  kFloat8E8M0 = 24,
+  kUInt2 = 25,
+  kInt2 = 26,
   // What a sequence and an optional are inside of a program: one handle. TensorInfo tells what they
   // hold instead.
   kSequence = 128,
@@ -39,10 +49,16 @@ enum class DataType : uint8_t {
 // "float32", "int64", ...: NumPy's names where NumPy has one.
 std::string_view to_string(DataType type);
 std::optional<DataType> parse_data_type(std::string_view name);
-// Bytes of one element, 0 for kUndefined. An element of a string tensor is a StringRef.
+// Bytes of one element in memory, 0 for kUndefined. An element of a string tensor is a StringRef.
+// Elements of fewer than 8 bits take a byte each, as in NumPy's ml_dtypes: they are its low bits,
+// the others are zero.
 size_t size_of(DataType type);
+// Types to compute with: the small ones below are neither.
 bool is_floating(DataType type);
 bool is_integer(DataType type);
+// Floats of 8 bits and fewer, and integers of 4 and 2: types to store numbers in. They are moved,
+// compared, cast and quantized, and nothing else.
+bool is_small(DataType type);
 // True where the bytes of the elements are all there is to them: numbers and bool, not strings,
 // sequences and optionals, which refer to other memory.
 bool is_plain(DataType type);

@@ -31,6 +31,16 @@ constexpr std::array kTypeFacts = {
     TypeFact{DataType::kComplex64, "complex64", 8},
     TypeFact{DataType::kComplex128, "complex128", 16},
     TypeFact{DataType::kBFloat16, "bfloat16", 2},
+    TypeFact{DataType::kFloat8E4M3FN, "float8e4m3fn", 1},
+    TypeFact{DataType::kFloat8E4M3FNUZ, "float8e4m3fnuz", 1},
+    TypeFact{DataType::kFloat8E5M2, "float8e5m2", 1},
+    TypeFact{DataType::kFloat8E5M2FNUZ, "float8e5m2fnuz", 1},
+    TypeFact{DataType::kUInt4, "uint4", 1},
+    TypeFact{DataType::kInt4, "int4", 1},
+    TypeFact{DataType::kFloat4E2M1, "float4e2m1", 1},
+    TypeFact{DataType::kFloat8E8M0, "float8e8m0", 1},
+    TypeFact{DataType::kUInt2, "uint2", 1},
+    TypeFact{DataType::kInt2, "int2", 1},
     TypeFact{DataType::kSequence, "sequence", sizeof(void*)},
     TypeFact{DataType::kOptional, "optional", sizeof(void*)},
 };
@@ -87,6 +97,8 @@ std::string_view to_string(ValueKind kind) {
   }
   return "?";
 }
+
+bool is_small(DataType type) { return type >= DataType::kFloat8E4M3FN && type <= DataType::kInt2; }
 
 int64_t element_count(const Shape& shape) {
   int64_t count = 1;

@@ -59,6 +59,23 @@ TEST_F(NpyTest, RoundTrip) {
   EXPECT_EQ(read_npy(path_)->shape(), Shape{});
 }
 
+TEST_F(NpyTest, TypesThatNumPyLacksAreUntypedBytes) {
+  const std::vector<uint16_t> halves = {0x3f80, 0xc000};
+  ASSERT_TRUE(write_npy(path_, DataType::kBFloat16, {2}, halves.data()).is_ok());
+  const Result<Tensor> read = read_npy(path_, DataType::kBFloat16);
+  ASSERT_TRUE(read.is_ok()) << read.status().message();
+  EXPECT_EQ(read->dtype(), DataType::kBFloat16);
+  EXPECT_EQ(read->as<uint16_t>()[1], 0xc000);
+  EXPECT_FALSE(read_npy(path_).is_ok());                    // nothing tells what they are
+  EXPECT_FALSE(read_npy(path_, DataType::kInt4).is_ok());   // of another size
+  EXPECT_FALSE(read_npy(path_, DataType::kInt16).is_ok());  // NumPy has that one
+  ASSERT_TRUE(write_npy(path_, DataType::kUInt16, {2}, halves.data()).is_ok());
+  EXPECT_EQ(read_npy(path_, DataType::kBFloat16)->dtype(), DataType::kBFloat16);
+  EXPECT_EQ(read_npy(path_, DataType::kFloat32)->dtype(), DataType::kUInt16);
+  ASSERT_TRUE(write_npy(path_, DataType::kFloat8E5M2, {4}, halves.data()).is_ok());
+  EXPECT_EQ(read_npy(path_, DataType::kFloat8E5M2)->dtype(), DataType::kFloat8E5M2);
+}
+
 TEST_F(NpyTest, BrokenFilesAreErrors) {
   const std::vector<float> values(6);
   ASSERT_TRUE(write_npy(path_, DataType::kFloat32, {2, 3}, values.data()).is_ok());

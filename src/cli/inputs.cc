@@ -78,7 +78,7 @@ Result<std::map<std::string, Value>> make_values(const Engine& engine,
         inputs[info.name] = Value();
         continue;
       }
-      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_value(source->second));
+      PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_value(source->second, info.dtype));
       continue;
     }
     PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, shape_for(engine, info, shapes));

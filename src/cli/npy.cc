@@ -29,8 +29,32 @@ constexpr std::array kDescriptors = {
     Descriptor{"<u8", DataType::kUInt64},  Descriptor{"|b1", DataType::kBool},
 };
 
+// True for the types that NumPy does not know, which files hold as untyped bytes.
+bool is_foreign(DataType dtype) { return is_small(dtype) || dtype == DataType::kBFloat16; }
+
 Status broken(const std::filesystem::path& path, const std::string& why) {
   return {StatusCode::kInvalidArgument, "'" + path.string() + "' " + why};
+}
+
+// How a file may name the elements of a type that NumPy does not know.
+bool may_hold(std::string_view descriptor, DataType wanted) {
+  if (!is_foreign(wanted) || descriptor.size() < 5) return false;
+  const std::string_view kind = descriptor.substr(1, 4);  // "<V2'"
+  const std::string size = std::to_string(size_of(wanted)) + descriptor.front();
+  // ml_dtypes calls float8e5m2 "<f1".
+  const bool is_own_name = wanted == DataType::kFloat8E5M2 && kind.substr(1, 2) == "f1";
+  return is_own_name ||
+         (kind.substr(2) == size && (kind[1] == 'V' || (kind[1] == 'u' && kind[0] != '>')));
+}
+
+DataType type_of(std::string_view descriptor, DataType wanted) {
+  if (may_hold(descriptor, wanted)) return wanted;
+  for (const Descriptor& known : kDescriptors) {
+    if (descriptor.size() > 1 && descriptor.substr(1, known.text.size()) == known.text) {
+      return known.dtype;
+    }
+  }
+  return DataType::kUndefined;
 }
 
 // The text after 'key': in the header's dictionary.
@@ -75,7 +99,7 @@ Result<std::string> read_header(std::ifstream& file, const std::filesystem::path
 
 }  // namespace
 
-Result<Tensor> read_npy(const std::filesystem::path& path) {
+Result<Tensor> read_npy(const std::filesystem::path& path, DataType wanted) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return Status(StatusCode::kNotFound,
@@ -83,12 +107,7 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
   }
   PENSTOCK_ASSIGN_OR_RETURN(const std::string header, read_header(file, path));
   const std::string_view descriptor = field(header, "descr");
-  DataType dtype = DataType::kUndefined;
-  for (const Descriptor& known : kDescriptors) {
-    if (descriptor.size() > 1 && descriptor.substr(1, known.text.size()) == known.text) {
-      dtype = known.dtype;
-    }
-  }
+  DataType dtype = type_of(descriptor, wanted);
   const int64_t width = unicode_width(descriptor.substr(std::min<size_t>(1, descriptor.size())));
   if (width >= 0) dtype = DataType::kString;
   if (dtype == DataType::kUndefined) {
@@ -132,6 +151,7 @@ Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape&
   for (const Descriptor& known : kDescriptors) {
     if (known.dtype == dtype) descriptor = known.text;
   }
+  if (is_foreign(dtype)) descriptor = size_of(dtype) == 1 ? "|V1" : "<V2";
   if (descriptor.empty()) {
     return {StatusCode::kUnsupported,
             ".npy has no type for " + std::string(penstock::to_string(dtype)) + " elements"};

@@ -47,15 +47,15 @@ std::string describe_tensor(const Tensor& tensor) {
 
 }  // namespace
 
-Result<Value> read_value(const fs::path& path) {
+Result<Value> read_value(const fs::path& path, DataType wanted) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, read_npy(path));
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, read_npy(path, wanted));
     return Value(std::move(tensor));
   }
   std::vector<Tensor> tensors;
   while (fs::exists(element_path(path, tensors.size()), error)) {
-    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, read_npy(element_path(path, tensors.size())));
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, read_npy(element_path(path, tensors.size()), wanted));
     tensors.push_back(std::move(tensor));
   }
   return Value::sequence(std::move(tensors));

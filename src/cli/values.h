@@ -9,8 +9,9 @@
 
 namespace penstock::cli {
 
-// A tensor from a .npy file; a sequence from a folder that holds 0.npy, 1.npy, ...
-Result<Value> read_value(const std::filesystem::path& path);
+// A tensor from a .npy file; a sequence from a folder that holds 0.npy, 1.npy, ... `wanted` tells
+// the type of elements that NumPy has no name for (see read_npy).
+Result<Value> read_value(const std::filesystem::path& path, DataType wanted = DataType::kUndefined);
 // Writes `name`.npy, or the folder `name` for a sequence, into `folder`; nothing for nothing. The
 // answer is where it is.
 Result<std::string> write_value(const std::filesystem::path& folder, const std::string& name,

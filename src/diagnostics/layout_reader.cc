@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "diagnostics/layout_reader.h"
 
+#include "base/small_types.h"
 #include "ir/layout.h"
 #include "ops/reference_util.h"
 
@@ -45,6 +46,13 @@ std::vector<double> read(const Shape& shape, ir::Layout layout, const T* data) {
 std::vector<double> read_row_major(DataType dtype, const Shape& shape, std::string_view layout,
                                    const void* data) {
   std::vector<double> values;
+  if (is_small(dtype)) {  // always row-major
+    const auto* bits = static_cast<const uint8_t*>(data);
+    for (int64_t i = 0; i < element_count(shape); ++i) {
+      values.push_back(small_to_double(dtype, bits[i]));
+    }
+    return values;
+  }
   const ir::Layout parsed = ir::parse_layout(layout).value_or(ir::Layout::kPlain);
   const Status status = ops::dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/half.h"
+#include "base/small_types.h"
 
 namespace penstock {
 namespace {
@@ -38,7 +39,13 @@ Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed) {
     case DataType::kInt16:
     case DataType::kUInt16: fill<int16_t>(tensor, draw_bit); break;
     case DataType::kBool: fill<uint8_t>(tensor, [] { return 1; }); break;
-    default: fill<uint8_t>(tensor, draw_bit); break;
+    default:
+      if (is_small_float(dtype)) {
+        fill<uint8_t>(tensor, [&] { return small_from_double(dtype, draw_real()); });
+      } else {
+        fill<uint8_t>(tensor, draw_bit);
+      }
+      break;
   }
   return tensor;
 }

@@ -70,7 +70,6 @@ constexpr Rule kRules[] = {
      2,
      "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I storage_order:i strides:I"},
     {"MaxUnpool", 9, {2, 3}, 1, "kernel_shape:I pads:I strides:I"},
-    {"QLinearConv", 10, {8, 9}, 1, kConv},
 };
 
 }  // namespace

@@ -42,31 +42,46 @@ Status import_clip_6(NodeImporter& node) {
   return node.emit_result("Clip", std::move(inputs));
 }
 
-// Strings are not numbers: reading and writing them are operators of their own.
-Status emit_cast(NodeImporter& node, ir::Attributes attributes) {
-  const auto to = static_cast<DataType>(attributes.get_int("to"));
+// Strings are not numbers: reading and writing them are operators of their own. How to round matters
+// to the small types alone: other casts are equal without it.
+Status emit_cast(NodeImporter& node, DataType to) {
   const DataType from = node.input(0)->dtype;
   if (from == DataType::kString && to == DataType::kString) {
     node.alias(0, node.input(0));
     return Status::ok();
   }
-  const std::string_view op = from == DataType::kString ? "StringToNumber"
-                              : to == DataType::kString ? "NumberToString"
-                                                        : "Cast";
-  return node.emit_result(op, {node.input(0)}, std::move(attributes));
-}
-
-Status import_cast(NodeImporter& node) { return emit_cast(node, node.attributes()); }
-
-Status import_cast_like(NodeImporter& node) {
   ir::Attributes attributes;
-  attributes.set("to", static_cast<int64_t>(node.input(1)->dtype));
-  return emit_cast(node, std::move(attributes));
+  if (to == DataType::kString) return node.emit_result("NumberToString", {node.input(0)});
+  attributes.set("to", static_cast<int64_t>(to));
+  if (from == DataType::kString) {
+    return node.emit_result("StringToNumber", {node.input(0)}, std::move(attributes));
+  }
+  if (is_small(to)) {
+    attributes.set("saturate", node.attributes().get_int("saturate", 1));
+    attributes.set("round_mode", node.attributes().get_string("round_mode", "up"));
+  }
+  return node.emit_result("Cast", {node.input(0)}, std::move(attributes));
 }
 
 Status import_equal(NodeImporter& node) {
   const bool strings = node.input(0)->dtype == DataType::kString;
   return node.emit_result(strings ? "StringEqual" : "Equal", node.inputs());
+}
+
+Status import_cast(NodeImporter& node) {
+  return emit_cast(node, static_cast<DataType>(node.attributes().get_int("to")));
+}
+
+Status import_cast_like(NodeImporter& node) { return emit_cast(node, node.input(1)->dtype); }
+
+// IsNaN and IsInf of float8: floats hold all their values.
+Status import_float_test(NodeImporter& node) {
+  ir::Value* x = node.input(0);
+  if (is_small(x->dtype)) {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        x, node.emit("Cast", {x}, {{"to", static_cast<int64_t>(DataType::kFloat32)}}));
+  }
+  return node.emit_result(node.rule().op, {x}, node.attributes());
 }
 
 // SwiGLU(a, b) = Swish(a) * b
@@ -98,7 +113,15 @@ constexpr Rule kRules[] = {
     {"HardSigmoid", 6, {1, 1}, 1, "alpha:f beta:f"},
     {"HardSwish", 14, {1, 1}},
     {"IsInf", 10, {1, 1}, 1, "detect_negative:i detect_positive:i"},
+    {"IsInf",
+     20,
+     {1, 1},
+     1,
+     "detect_negative:i detect_positive:i",
+     import_float_test,
+     "Cast IsInf"},
     {"IsNaN", 9, {1, 1}},
+    {"IsNaN", 20, {1, 1}, 1, "", import_float_test, "Cast IsNaN"},
     {"LeakyRelu", 6, {1, 1}, 1, "alpha:f"},
     {"Log", 6, {1, 1}},
     {"Mish", 18, {1, 1}},
@@ -147,8 +170,8 @@ constexpr Rule kRules[] = {
     {"Min", 6, {1, Arity::kAny}, 1, "", import_chain, "Min"},
     {"Sum", 6, {1, Arity::kAny}, 1, "", import_chain, "Add"},
 
-    {"Cast", 6, {1, 1}, 1, "to:i ~saturate:i ~round_mode:s", import_cast},
-    {"CastLike", 15, {2, 2}, 1, "~saturate:i ~round_mode:s", import_cast_like, "Cast"},
+    {"Cast", 6, {1, 1}, 1, "to:i saturate:i round_mode:s", import_cast, "Cast"},
+    {"CastLike", 15, {2, 2}, 1, "saturate:i round_mode:s", import_cast_like, "Cast"},
     {"Clip", 6, {1, 1}, 1, "min:f max:f", import_clip_6, "Clip"},
     {"Clip", 11, {1, 3}},
     {"Where", 9, {3, 3}},

@@ -122,16 +122,18 @@ TEST(Lowering, DropoutIsItsInput) {
   EXPECT_EQ(dropout(13, {}).main.outputs[1]->dtype, DataType::kBool);
 }
 
-TEST(Lowering, TrainingIsNotSupported) {
-  EXPECT_THAT(ModelBuilder()
-                  .input("x", {2})
-                  .input("r", {})
-                  .input("t", {}, kBool)
-                  .node("Dropout", {"x", "r", "t"}, {"y"}, {}, "drop")
-                  .output("y")
-                  .error()
-                  .message(),
-              HasSubstr("node 'drop' (Dropout): training_mode is not supported"));
+TEST(Lowering, DropoutInTrainingDrawsNumbers) {
+  const ir::Graph graph =
+      import_ok(ModelBuilder()
+                    .input("x", {2})
+                    .input("r", {})
+                    .input("t", {}, kBool)
+                    .node("Dropout", {"x", "r", "t"}, {"y", "mask"}, {{"seed", int64_t{7}}})
+                    .output("y")
+                    .output("mask"));
+  EXPECT_THAT(ops_of(graph.main), HasSubstr("RandomUniform GreaterOrEqual"));
+  EXPECT_EQ(graph.main.outputs[0]->dtype, DataType::kFloat32);
+  EXPECT_EQ(graph.main.outputs[1]->dtype, DataType::kBool);
 }
 
 ModelBuilder batch_norm(int64_t opset, const Names& outputs, const AttributeValues& attributes) {
@@ -142,11 +144,16 @@ ModelBuilder batch_norm(int64_t opset, const Names& outputs, const AttributeValu
       .output(outputs.back());
 }
 
-TEST(Lowering, BatchNormalizationIsForInferenceOnly) {
+TEST(Lowering, BatchNormalizationInTrainingMeasuresTheBatch) {
+  const ir::Graph graph =
+      import_ok(batch_norm(14, {"y", "mean", "var"}, {{"training_mode", int64_t{1}}}));
+  EXPECT_THAT(ops_of(graph.main), HasSubstr("ReduceMean Sub Mul ReduceMean ReduceMean"));
+  EXPECT_EQ(ir::to_string(graph.main.outputs[0]->shape), "[2]");
+}
+
+TEST(Lowering, BatchNormalizationInInferenceTakesItsInputs) {
   const ir::Graph graph = import_ok(batch_norm(9, {"y"}, {{"momentum", 0.5f}}));
   EXPECT_EQ(ops_of(graph.main), "BatchNormalization");
-  EXPECT_THAT(batch_norm(14, {"y"}, {{"training_mode", int64_t{1}}}).error().message(),
-              HasSubstr("node 'bn' (BatchNormalization): training_mode"));
   EXPECT_THAT(batch_norm(7, {"y"}, {{"spatial", int64_t{0}}}).error().message(),
               HasSubstr("spatial = 0"));
   EXPECT_THAT(batch_norm(9, {"y", "mean"}, {}).error().message(),

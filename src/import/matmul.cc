@@ -37,7 +37,6 @@ constexpr Rule kRules[] = {
     {"Gemm", 7, {2, 3}, 1, "alpha:f beta:f transA:i transB:i", import_gemm, "MatMul Mul"},
     {"MatMul", 1, {2, 2}},
     {"MatMulInteger", 10, {2, 4}},
-    {"QLinearMatMul", 10, {8, 8}},
 };
 
 }  // namespace

@@ -41,6 +41,10 @@ Status import_constant_of_shape(NodeImporter& node) {
     const ir::Constant& constant = *value->constant;
     if (element_count(constant.shape) != 1) return node.invalid("its value must be one element");
     dtype = constant.dtype;
+    if (is_small(dtype)) {  // no number to compute with: the element itself, repeated
+      PENSTOCK_ASSIGN_OR_RETURN(ir::Value * element, node.emit("Reshape", {value, node.ints({})}));
+      return node.emit_result("Expand", {element, node.input(0)});
+    }
     if (is_floating(dtype)) {
       attributes.set("value", to_floats(constant)[0]);
     } else {
@@ -53,7 +57,13 @@ Status import_constant_of_shape(NodeImporter& node) {
 
 constexpr Rule kRules[] = {
     {"Concat", 4, {1, Arity::kAny}, 1, "axis:i"},
-    {"ConstantOfShape", 9, {1, 1}, 1, "value:t", import_constant_of_shape},
+    {"ConstantOfShape",
+     9,
+     {1, 1},
+     1,
+     "value:t",
+     import_constant_of_shape,
+     "ConstantOfShape Expand Reshape"},
     {"DepthToSpace", 1, {1, 1}, 1, "blocksize:i mode:s"},
     {"Expand", 8, {2, 2}},
     {"EyeLike", 9, {1, 1}, 1, "dtype:i k:i"},

@@ -82,11 +82,18 @@ Status NodeImporter::append(ir::Node node) {
 
 Result<ir::Value*> NodeImporter::emit(std::string_view op, std::vector<ir::Value*> inputs,
                                       AttributeList attributes) {
+  ir::Attributes list;
+  for (const auto& [name, value] : attributes) list.set(name, value);
+  return emit(op, std::move(inputs), std::move(list));
+}
+
+Result<ir::Value*> NodeImporter::emit(std::string_view op, std::vector<ir::Value*> inputs,
+                                      ir::Attributes attributes) {
   ir::Node node;
   node.op = op;
   node.name = name_ + "/" + node.op;
   node.inputs = std::move(inputs);
-  for (const auto& [name, value] : attributes) node.attributes.set(name, value);
+  node.attributes = std::move(attributes);
   ir::Value* value = graph().add_value(node.name, DataType::kUndefined, {});
   node.outputs = {value};
   PENSTOCK_RETURN_IF_ERROR(append(std::move(node)));

@@ -59,6 +59,8 @@ class NodeImporter {
   // Appends a core node with one new value, and infers that value's type and shape.
   Result<ir::Value*> emit(std::string_view op, std::vector<ir::Value*> inputs,
                           AttributeList attributes = {});
+  Result<ir::Value*> emit(std::string_view op, std::vector<ir::Value*> inputs,
+                          ir::Attributes attributes);
   // Appends the core node that computes this node's first `outputs` outputs.
   Status emit_result(std::string_view op, std::vector<ir::Value*> inputs,
                      ir::Attributes attributes = {}, size_t outputs = SIZE_MAX);

@@ -1,4 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "import/node_importer.h"
 #include "import/rules.h"
 #include "ops/op_definition.h"
@@ -6,15 +8,71 @@
 namespace penstock::importer {
 namespace {
 
-Status import_batch_norm(NodeImporter& node) {
-  if (node.attributes().get_int("training_mode") != 0) {
-    return node.unsupported("training_mode is not supported: export the model for inference");
+constexpr DataType kFloat32 = DataType::kFloat32;
+
+ir::Attribute type_attribute(DataType type) { return static_cast<int64_t>(type); }
+
+// Mean and variance of each channel, computed in float32 at least and given as `type`.
+Result<std::pair<ir::Value*, ir::Value*>> emit_channel_statistics(NodeImporter& node,
+                                                                  DataType type) {
+  ir::Value* x = node.input(0);
+  std::vector<int64_t> axes = {0};
+  for (size_t i = 2; i < x->shape.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  if (x->dtype != DataType::kFloat32 && x->dtype != DataType::kFloat64) {
+    PENSTOCK_ASSIGN_OR_RETURN(x, node.emit("Cast", {x}, {{"to", type_attribute(kFloat32)}}));
   }
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * center, node.emit("ReduceMean", {x}, {{"axes", axes}}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * distance, node.emit("Sub", {x, center}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * squares, node.emit("Mul", {distance, distance}));
+  std::pair<ir::Value*, ir::Value*> statistics;
+  for (auto [from, to] :
+       {std::pair(x, &statistics.first), std::pair(squares, &statistics.second)}) {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        *to, node.emit("ReduceMean", {from}, {{"axes", axes}, {"keepdims", int64_t{0}}}));
+    if ((*to)->dtype != type) {
+      PENSTOCK_ASSIGN_OR_RETURN(*to, node.emit("Cast", {*to}, {{"to", type_attribute(type)}}));
+    }
+  }
+  return statistics;
+}
+
+// Makes output i: before * momentum + now * (1 - momentum).
+Status bind_running(NodeImporter& node, size_t i, ir::Value* before, ir::Value* now) {
+  const float momentum = node.attributes().get_float("momentum", 0.9f);
+  const DataType type = before->dtype;
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * old,
+                            node.emit("Mul", {before, node.float_constant(momentum, type)}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * added,
+                            node.emit("Mul", {now, node.float_constant(1.0f - momentum, type)}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * running, node.emit("Add", {old, added}));
+  node.alias(i, running);
+  return Status::ok();
+}
+
+// Normalizes by the statistics of the batch and moves the running ones towards them.
+Status import_training_batch_norm(NodeImporter& node, ir::Attributes attributes) {
+  if (node.input(0)->shape.size() < 2) {
+    return node.invalid("takes [N, C, ...], not a shape of " + ir::to_string(node.input(0)->shape));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const auto statistics,
+                            emit_channel_statistics(node, node.input(3)->dtype));
+  PENSTOCK_RETURN_IF_ERROR(bind_running(node, 1, node.input(3), statistics.first));
+  PENSTOCK_RETURN_IF_ERROR(bind_running(node, 2, node.input(4), statistics.second));
+  return node.emit_result(
+      "BatchNormalization",
+      {node.input(0), node.input(1), node.input(2), statistics.first, statistics.second},
+      std::move(attributes), 1);
+}
+
+Status import_batch_norm(NodeImporter& node) {
   if (node.attributes().get_int("spatial", 1) == 0) {
     return node.unsupported("spatial = 0 is not supported");
   }
   ir::Attributes attributes;
   attributes.set("epsilon", node.attributes().get_float("epsilon", 1e-5f));
+  if (node.attributes().get_int("training_mode") != 0) {
+    return import_training_batch_norm(node, std::move(attributes));
+  }
   return node.emit_result("BatchNormalization", node.inputs(), std::move(attributes), 1);
 }
 
@@ -42,10 +100,42 @@ bool may_drop(const ir::Value* ratio, const ir::Value* training) {
   return !is_inference && !is_zero;
 }
 
-Status import_dropout(NodeImporter& node) {
-  if (may_drop(node.input(1), node.input(2))) {
-    return node.unsupported("training_mode is not supported: export the model for inference");
+// Keeps an element where a number drawn from [0, 1) is not below the ratio, and makes up for the
+// others; all of that only where the input training_mode is true.
+Status import_training_dropout(NodeImporter& node) {
+  ir::Value* x = node.input(0);
+  ir::Value* training = node.input(2);
+  const DataType wide = DataType::kFloat64;
+  ir::Attributes random;
+  random.set("dtype", type_attribute(wide));
+  if (node.attributes().has("seed")) random.set("seed", node.attributes().get_int("seed"));
+  ir::Value* ratio = node.float_constant(0.5f, wide);
+  if (node.input(1) != nullptr) {
+    PENSTOCK_ASSIGN_OR_RETURN(ratio,
+                              node.emit("Cast", {node.input(1)}, {{"to", type_attribute(wide)}}));
   }
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * shape, node.emit("Shape", {x}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * draw,
+                            node.emit("RandomUniform", {shape}, std::move(random)));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * kept, node.emit("GreaterOrEqual", {draw, ratio}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * share,
+                            node.emit("Sub", {node.float_constant(1.0f, wide), ratio}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * inverse, node.emit("Reciprocal", {share}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * scale,
+                            node.emit("Cast", {inverse}, {{"to", type_attribute(x->dtype)}}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * scaled, node.emit("Mul", {x, scale}));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      ir::Value * dropped, node.emit("Where", {kept, scaled, node.float_constant(0.0f, x->dtype)}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * y, node.emit("Where", {training, dropped, x}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * inference, node.emit("Not", {training}));
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * mask, node.emit("Or", {kept, inference}));
+  node.alias(0, y);
+  node.alias(1, mask);
+  return Status::ok();
+}
+
+Status import_dropout(NodeImporter& node) {
+  if (may_drop(node.input(1), node.input(2))) return import_training_dropout(node);
   node.alias(0, node.input(0));
   return bind_dropout_mask(node);
 }
@@ -136,10 +226,17 @@ constexpr Rule kRules[] = {
      7,
      {5, 5},
      5,
-     "epsilon:f ~momentum:f spatial:i training_mode:i",
-     import_batch_norm},
+     "epsilon:f momentum:f spatial:i training_mode:i",
+     import_batch_norm,
+     "BatchNormalization ReduceMean Sub Mul Add Cast"},
     {"Dropout", 7, {1, 1}, 2, "~ratio:f", import_dropout, "Copy Shape ConstantOfShape"},
-    {"Dropout", 12, {1, 3}, 2, "~seed:i", import_dropout, "Copy Shape ConstantOfShape"},
+    {"Dropout",
+     12,
+     {1, 3},
+     2,
+     "seed:i",
+     import_dropout,
+     "Copy Shape ConstantOfShape RandomUniform Cast GreaterOrEqual Where Or Not"},
     {"GroupNormalization",
      18,
      {3, 3},

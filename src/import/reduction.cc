@@ -1,4 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "import/node_importer.h"
 #include "import/rules.h"
 
 namespace penstock::importer {
@@ -8,11 +9,24 @@ namespace {
 constexpr std::string_view kWithAxes = "axes:I keepdims:i";
 constexpr std::string_view kAxesAreInput = "keepdims:i noop_with_empty_axes:i";
 
+constexpr std::string_view kLoss = "ignore_index:i reduction:s";
+
+// The log-probabilities are an output of their own, and the loss is theirs.
+Status import_softmax_loss(NodeImporter& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * log_probabilities,
+                            node.emit("LogSoftmax", {node.input(0)}, {{"axis", int64_t{1}}}));
+  node.alias(1, log_probabilities);
+  std::vector<ir::Value*> inputs = node.inputs();
+  inputs[0] = log_probabilities;
+  return node.emit_result("NegativeLogLikelihoodLoss", std::move(inputs), node.attributes(), 1);
+}
+
 constexpr Rule kRules[] = {
     {"ArgMax", 1, {1, 1}, 1, "axis:i keepdims:i select_last_index:i"},
     {"ArgMin", 1, {1, 1}, 1, "axis:i keepdims:i select_last_index:i"},
     {"CumProd", 26, {2, 2}, 1, "exclusive:i reverse:i"},
     {"CumSum", 11, {2, 2}, 1, "exclusive:i reverse:i"},
+    {"NegativeLogLikelihoodLoss", 12, {2, 3}, 1, kLoss},
     {"ReduceL1", 1, {1, 1}, 1, kWithAxes},
     {"ReduceL1", 18, {1, 2}, 1, kAxesAreInput},
     {"ReduceL2", 1, {1, 1}, 1, kWithAxes},
@@ -33,6 +47,13 @@ constexpr Rule kRules[] = {
     {"ReduceSum", 13, {1, 2}, 1, kAxesAreInput},
     {"ReduceSumSquare", 1, {1, 1}, 1, kWithAxes},
     {"ReduceSumSquare", 18, {1, 2}, 1, kAxesAreInput},
+    {"SoftmaxCrossEntropyLoss",
+     12,
+     {2, 3},
+     2,
+     kLoss,
+     import_softmax_loss,
+     "LogSoftmax NegativeLogLikelihoodLoss"},
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ Status pass_through(NodeImporter& node);
 // How one form of an ONNX operator becomes core operators. An operator whose definition changed
 // has a rule for each form; a node takes the newest that its model's opset reaches.
 struct Rule {
-  std::string_view op;
+  std::string_view op;  // "domain::Name" in domains other than ONNX's own, which have one opset
   int since = 1;
   Arity inputs;
   int outputs = 1;  // the most it has, or Arity::kAny
@@ -53,8 +53,10 @@ RuleList random_rules();
 RuleList control_rules();
 RuleList sequence_rules();
 RuleList text_rules();
+RuleList ml_rules();        // of the domain ai.onnx.ml
+RuleList training_rules();  // of the domain ai.onnx.preview.training
 
-// The rule for an operator of ONNX's own domain at that opset; null where there is none.
+// The rule for an operator at that opset of its domain; null where there is none.
 const Rule* find_rule(std::string_view op, int opset);
 // The rule for an operator that the application registered; null where there is none.
 const Rule* find_custom_rule(std::string_view domain, std::string_view op);

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "base/small_types.h"
+
 namespace penstock::importer {
 namespace {
 
@@ -46,9 +48,31 @@ Result<ir::Constant> read_header(const onnx::TensorProto& tensor) {
   return constant;
 }
 
+// Bytes that the elements take in a file: less than in memory where they are packed.
+size_t stored_bytes(const ir::Constant& header) {
+  const auto bits = is_small(header.dtype) ? static_cast<size_t>(small_bits(header.dtype)) : 8;
+  const size_t per_byte = 8 / bits;
+  return header.bytes / per_byte + (header.bytes % per_byte != 0 ? 1 : 0);
+}
+
+// Elements of fewer than 8 bits, packed from the low end of each byte.
+ir::ConstantRef unpack(const ir::Constant& header, const uint8_t* packed) {
+  const int bits = small_bits(header.dtype);
+  const size_t per_byte = 8 / static_cast<size_t>(bits);
+  std::vector<uint8_t> elements(header.bytes);
+  for (size_t i = 0; i < elements.size(); ++i) {
+    const int byte = packed[i / per_byte] >> (static_cast<int>(i % per_byte) * bits);
+    elements[i] = static_cast<uint8_t>(byte & ((1 << bits) - 1));
+  }
+  return ir::make_constant(header.dtype, header.shape, elements);
+}
+
 // Bytes as a constant: a view that shares `owner`, or a copy where that is wiser.
 ir::ConstantRef view_or_copy(ir::Constant constant, const void* data,
                              std::shared_ptr<const void> owner) {
+  if (stored_bytes(constant) != constant.bytes) {
+    return unpack(constant, static_cast<const uint8_t*>(data));
+  }
   const auto* bytes = static_cast<const std::byte*>(data);
   const bool aligned = reinterpret_cast<uintptr_t>(data) % size_of(constant.dtype) == 0;
   // Bytes other than 0 and 1 are no bools to the compiler.
@@ -92,8 +116,21 @@ Result<ir::ConstantRef> read_strings(const ir::Constant& header, const onnx::Ten
   return ir::make_string_constant(header.shape, {strings.begin(), strings.end()});
 }
 
+// int32_data holds a byte of the packed elements per entry.
+Result<ir::ConstantRef> from_packed_field(const ir::Constant& header,
+                                          const onnx::TensorProto& tensor) {
+  std::vector<uint8_t> bytes;
+  for (const int32_t byte : tensor.int32_data()) bytes.push_back(static_cast<uint8_t>(byte));
+  if (bytes.size() != stored_bytes(header)) {
+    return invalid("holds " + std::to_string(bytes.size()) + " packed bytes, but its shape " +
+                   to_string(header.shape) + " needs " + std::to_string(stored_bytes(header)));
+  }
+  return unpack(header, bytes.data());
+}
+
 // Which typed field holds which type: the table of onnx.proto's TensorProto.
 Result<ir::ConstantRef> read_typed(const ir::Constant& header, const onnx::TensorProto& tensor) {
+  if (is_small(header.dtype)) return from_packed_field(header, tensor);
   switch (header.dtype) {
     case DataType::kFloat32: return from_field<float>(header, tensor.float_data());
     case DataType::kFloat64: return from_field<double>(header, tensor.double_data());
@@ -128,7 +165,7 @@ Result<size_t> parse_size(const std::string& text, const char* what) {
 
 std::optional<DataType> element_type(int onnx_type) {
   const auto type = static_cast<DataType>(onnx_type);
-  if (onnx_type <= 0 || onnx_type > static_cast<int>(DataType::kBFloat16)) return std::nullopt;
+  if (onnx_type <= 0 || onnx_type > static_cast<int>(DataType::kInt2)) return std::nullopt;
   if (type == DataType::kComplex64 || type == DataType::kComplex128) {
     return std::nullopt;
   }
@@ -154,11 +191,11 @@ Result<ir::ConstantRef> TensorReader::read(const onnx::TensorProto& tensor,
       return read_external(tensor, std::move(header));
     }
     if (!tensor.has_raw_data()) return read_typed(header, tensor);
-    if (tensor.raw_data().size() != header.bytes) {
+    if (tensor.raw_data().size() != stored_bytes(header)) {
       return invalid("holds " + std::to_string(tensor.raw_data().size()) +
                      " bytes, but its shape " + to_string(header.shape) + " and type " +
                      std::string(to_string(header.dtype)) + " need " +
-                     std::to_string(header.bytes));
+                     std::to_string(stored_bytes(header)));
     }
     return view_or_copy(std::move(header), tensor.raw_data().data(), model_);
   };
@@ -182,14 +219,15 @@ Result<ir::ConstantRef> TensorReader::read_external(const onnx::TensorProto& ten
     }
   }
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, external_.file(location));
-  if (length && *length != constant.bytes) {
+  const size_t bytes = stored_bytes(constant);
+  if (length && *length != bytes) {
     return invalid("has " + std::to_string(*length) + " bytes of external data in '" + location +
                    "', but its shape " + to_string(constant.shape) + " needs " +
-                   std::to_string(constant.bytes));
+                   std::to_string(bytes));
   }
-  if (offset > file->size() || constant.bytes > file->size() - offset) {
+  if (offset > file->size() || bytes > file->size() - offset) {
     return invalid("external data '" + location + "' ends at " + std::to_string(file->size()) +
-                   " bytes, but " + std::to_string(constant.bytes) + " are needed at offset " +
+                   " bytes, but " + std::to_string(bytes) + " are needed at offset " +
                    std::to_string(offset) + ": the file is truncated or another model's");
   }
   return view_or_copy(std::move(constant), file->data().data() + offset, file);

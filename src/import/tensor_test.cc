@@ -71,6 +71,33 @@ TEST(Tensor, SixteenBitFloatsAreBitsInIntegers) {
   EXPECT_THAT(ir::to_floats(**read(bfloat)), ElementsAre(1.5f));
 }
 
+TEST(Tensor, SmallElementsAreUnpacked) {
+  using Proto = onnx::TensorProto;
+  const auto bytes_of = [](const Result<ir::ConstantRef>& constant) {
+    const auto span = (*constant)->as<uint8_t>();
+    return std::vector<int>(span.begin(), span.end());
+  };
+  onnx::TensorProto four = make_tensor(Proto::INT4, {3});
+  four.set_raw_data(std::string("\x21\x0f", 2));
+  EXPECT_THAT(bytes_of(read(four)), ElementsAre(1, 2, 15));
+  four.clear_raw_data();
+  four.add_int32_data(0x21);
+  four.add_int32_data(0x0f);
+  EXPECT_THAT(bytes_of(read(four)), ElementsAre(1, 2, 15));
+  onnx::TensorProto two = make_tensor(Proto::UINT2, {5});
+  two.set_raw_data(std::string("\xe4\x02", 2));
+  EXPECT_THAT(bytes_of(read(two)), ElementsAre(0, 1, 2, 3, 2));
+  onnx::TensorProto eight = make_tensor(Proto::FLOAT8E4M3FN, {2});
+  eight.add_int32_data(0x38);
+  eight.add_int32_data(0xb8);
+  EXPECT_THAT(bytes_of(read(eight)), ElementsAre(0x38, 0xb8));
+  two.set_raw_data("x");
+  EXPECT_THAT(read(two).status().message(), HasSubstr("holds 1 bytes, but its shape [5] and type "
+                                                      "uint2 need 2"));
+  four.add_int32_data(0);
+  EXPECT_THAT(read(four).status().message(), HasSubstr("holds 3 packed bytes"));
+}
+
 TEST(Tensor, LargeRawDataIsNotCopied) {
   auto model = std::make_shared<onnx::ModelProto>();
   onnx::TensorProto& tensor = *model->mutable_graph()->add_initializer();

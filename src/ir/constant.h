@@ -40,7 +40,8 @@ ConstantRef make_constant(DataType dtype, Shape shape, const std::vector<T>& val
 // A string tensor that owns its characters.
 ConstantRef make_string_constant(Shape shape, const std::vector<std::string_view>& values);
 
-// A constant of any numeric type or bool from wide elements, narrowed; null for other types.
+// A constant of any numeric type or bool from wide elements, narrowed; null for other types. Small
+// types are given by the bits of their elements, as in the text of a graph.
 ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<double>& elements);
 ConstantRef constant_of(DataType dtype, const Shape& shape, const std::vector<int64_t>& elements);
 

@@ -31,7 +31,7 @@ ConstantRef convert(DataType dtype, const Shape& shape, const std::vector<From>&
     case DataType::kInt8:
     case DataType::kUInt8:
     case DataType::kBool: return packed<int8_t>(dtype, shape, elements);
-    default: return nullptr;
+    default: return is_small(dtype) ? packed<uint8_t>(dtype, shape, elements) : nullptr;
   }
 }
 

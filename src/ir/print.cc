@@ -30,6 +30,11 @@ std::string elements_text(const Constant& constant) {
       separate();
       text += fmt::format("{}", x);
     }
+  } else if (is_small(constant.dtype)) {
+    for (uint8_t bits : constant.as<uint8_t>()) {
+      separate();
+      text += std::to_string(bits);
+    }
   } else {
     for (int64_t x : to_int64s(constant)) {
       separate();

@@ -24,5 +24,8 @@ OpList attention_ops();      // fused attention
 OpList sequence_ops();       // sequences and optionals
 OpList text_ops();           // strings
 OpList image_ops();          // compressed images
+OpList quantization_ops();   // to and from integers and small floats
+OpList random_ops();         // random numbers
+OpList ml_ops();             // classical machine learning: encoders of labels, decision trees
 
 }  // namespace penstock::ops

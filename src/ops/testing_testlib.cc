@@ -4,6 +4,7 @@
 #include <random>
 
 #include "backends/cpu/cpu_stream.h"
+#include "base/small_types.h"
 #include "ops/layout_offset.h"
 #include "ops/testing.h"
 
@@ -70,6 +71,14 @@ Tolerance tolerance(DataType type, int64_t terms) {
 HostTensor tensor(DataType type, Shape shape, const std::vector<double>& values) {
   HostTensor result = HostTensor::zeros(type, shape);
   EXPECT_EQ(element_count(shape), static_cast<int64_t>(values.size())) << to_string(shape);
+  if (is_small(type)) {
+    std::transform(
+        values.begin(), values.end(), static_cast<uint8_t*>(result.data()), [&](double value) {
+          return is_small_float(type) ? small_from_double(type, value, {.saturate = false})
+                                      : small_from_int64(type, static_cast<int64_t>(value));
+        });
+    return result;
+  }
   with_type(type, [&](auto tag) {
     using T = typename decltype(tag)::type;
     std::transform(values.begin(), values.end(), static_cast<T*>(result.data()), from_double<T>);
@@ -101,6 +110,13 @@ HostTensor random_tensor(DataType type, Shape shape, uint32_t seed, double low, 
 
 std::vector<double> values_of(const HostTensor& tensor) {
   std::vector<double> values;
+  if (is_small(tensor.dtype)) {
+    const auto* bits = static_cast<const uint8_t*>(tensor.data());
+    for (int64_t i = 0; i < element_count(tensor.shape); ++i) {
+      values.push_back(small_to_double(tensor.dtype, bits[i]));
+    }
+    return values;
+  }
   with_type(tensor.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* data = static_cast<const T*>(tensor.data());

@@ -112,6 +112,43 @@ TEST(Loop, CarriesAndStacks) {
   EXPECT_TRUE(matches(run_with_body(c, sum_body).at(0), floats({1}, {1})));
 }
 
+// A body without nodes: its results are its arguments, where they lie.
+class PassingRun : public HostRun {
+ public:
+  PassingRun(const backends::NodeFacts& node, std::vector<const void*> inputs)
+      : HostRun(node, std::move(inputs), stream_) {}
+  Status run_region(size_t, const std::vector<TensorView>& inputs,
+                    std::vector<TensorView>& outputs) override {
+    outputs = {inputs[1], inputs[3], inputs[2], inputs[2]};
+    return Status::ok();
+  }
+
+ private:
+  static inline backends::CpuStream stream_{1};
+};
+
+TEST(Loop, CarriesArgumentsThatChangePlaces) {
+  const HostTensor trips = int64s({}, {3});
+  const HostTensor a = floats({2}, {1, 2});
+  const HostTensor b = floats({2}, {3, 4});
+  backends::NodeFacts node;
+  node.op = "Loop";
+  node.inputs.push_back({true, DataType::kInt64, ir::Layout::kPlain, {}, nullptr, 0, ""});
+  node.inputs.emplace_back();
+  for (int i = 0; i < 2; ++i) {
+    node.inputs.push_back({true, DataType::kFloat32, ir::Layout::kPlain, {2}, nullptr, 0, ""});
+  }
+  for (int i = 0; i < 3; ++i) {
+    node.outputs.push_back({true, DataType::kFloat32, ir::Layout::kPlain, {}, nullptr, 0, ""});
+  }
+  PassingRun run(node, {trips.data(), nullptr, a.data(), b.data()});
+  const Status status = find_op("Loop")->reference(node, run);
+  ASSERT_TRUE(status.is_ok()) << status.message();
+  EXPECT_EQ(values_of(run.result(0)), (std::vector<double>{3, 4}));
+  EXPECT_EQ(values_of(run.result(1)), (std::vector<double>{1, 2}));
+  EXPECT_EQ(values_of(run.result(2)), (std::vector<double>{1, 2, 3, 4, 1, 2}));
+}
+
 TEST(Loop, InfersTripCountAndCarriedShapes) {
   constexpr std::string_view kText = R"(graph g(%x : float32[n, 2]) {
     %y, %all = Loop(const int64[][3], _, %x)

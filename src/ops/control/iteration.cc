@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "ops/control/control.h"
 
@@ -29,6 +30,14 @@ void CarriedTensor::assign(const TensorView& from) {
   dtype_ = from.dtype;
   shape_ = *from.shape;
   bytes_ = std::move(bytes);
+}
+
+void carry(const std::vector<TensorView>& results, size_t first,
+           std::vector<CarriedTensor>& values) {
+  // All are read before any changes: two values may have changed places.
+  std::vector<CarriedTensor> next(values.size());
+  for (size_t i = 0; i < next.size(); ++i) next[i].assign(results[first + i]);
+  values = std::move(next);
 }
 
 Status StackedTensor::append(const TensorView& element) {

@@ -23,6 +23,11 @@ class CarriedTensor {
   std::vector<std::byte> bytes_;
 };
 
+// Makes results `first` and on of a run of the body the carried values, and frees what they were. A
+// result may be an argument that the body passed on: nothing else may be read from `results` after.
+void carry(const std::vector<backends::TensorView>& results, size_t first,
+           std::vector<CarriedTensor>& values);
+
 // Collects one tensor a run.
 class StackedTensor {
  public:

@@ -3,7 +3,7 @@
 
 namespace penstock::ops {
 
-Result<Shape> check_filter(const InferContext& context) {
+Result<Shape> kernel_extents(const InferContext& context) {
   const int64_t rank = context.rank(0);
   if (rank < 3) {
     return context.error("x has rank " + std::to_string(rank) + "; it must be [N, C, spatial...]");
@@ -11,14 +11,6 @@ Result<Shape> check_filter(const InferContext& context) {
   if (context.rank(1) != rank) {
     return context.error("w of shape " + ir::to_string(context.shape(1)) +
                          " has another rank than x's " + ir::to_string(context.shape(0)));
-  }
-  if (!is_floating(context.dtype(0)) || context.dtype(1) != context.dtype(0)) {
-    return context.error("x and w must share a floating type; they are " +
-                         std::string(to_string(context.dtype(0))) + " and " +
-                         std::string(to_string(context.dtype(1))));
-  }
-  if (context.has_input(2) && context.rank(2) != 1) {
-    return context.error("the bias must have one axis, not " + std::to_string(context.rank(2)));
   }
   Shape kernel;
   for (int64_t i = 2; i < rank; ++i) {
@@ -30,6 +22,18 @@ Result<Shape> check_filter(const InferContext& context) {
     kernel.push_back(extent.constant());
   }
   return kernel;
+}
+
+Result<Shape> check_filter(const InferContext& context) {
+  if (!is_floating(context.dtype(0)) || context.dtype(1) != context.dtype(0)) {
+    return context.error("x and w must share a floating type; they are " +
+                         std::string(to_string(context.dtype(0))) + " and " +
+                         std::string(to_string(context.dtype(1))));
+  }
+  if (context.has_input(2) && context.rank(2) != 1) {
+    return context.error("the bias must have one axis, not " + std::to_string(context.rank(2)));
+  }
+  return kernel_extents(context);
 }
 
 Status check_equal(const ir::Dim& a, const ir::Dim& b, std::string_view what) {

@@ -6,6 +6,7 @@
 namespace penstock::ops {
 
 extern const OpDefinition kConv;
+extern const OpDefinition kConvInteger;
 extern const OpDefinition kConvTranspose;
 extern const OpDefinition kMaxPool;
 extern const OpDefinition kAveragePool;

@@ -22,6 +22,10 @@ struct MatMulGeometry {
   Shape result;
 };
 
+// The symbolic shape of the product of inputs 0 and 1, as numpy.matmul takes them; the attributes
+// trans_a and trans_b swap the last two axes.
+Result<ir::SymbolicShape> product_shape(const InferContext& context);
+
 Result<MatMulGeometry> matmul_geometry(const ir::Attributes& attributes, const Shape& a,
                                        const Shape& b);
 

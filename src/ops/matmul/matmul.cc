@@ -11,45 +11,15 @@ namespace {
 
 using backends::KernelRun;
 using backends::NodeFacts;
-using ir::Dim;
-
-// Where both are known and neither repeats, they must agree.
-Result<Dim> broadcast_extent(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant() && !a.is_constant(1) && !b.is_constant(1) && !(a == b)) {
-    return Status(StatusCode::kInvalidModel,
-                  "batch extents " + a.to_string() + " and " + b.to_string() + " do not broadcast");
-  }
-  return Dim::broadcast(a, b);
-}
 
 // epilogue(alpha * a x b + bias); a [batch..., m, k] and b [batch..., k, n] as numpy.matmul takes
 // them, trans_a and trans_b swap the last two axes.
 Status infer_matmul(InferContext& context) {
-  const ir::SymbolicShape& a = context.shape(0);
-  const ir::SymbolicShape& b = context.shape(1);
-  if (a.empty() || b.empty()) return context.error("a matrix product of a scalar");
   if (context.dtype(0) != context.dtype(1)) {
     return context.error("a is " + std::string(to_string(context.dtype(0))) + ", b is " +
                          std::string(to_string(context.dtype(1))));
   }
-  const bool trans_a = context.attributes().get_int("trans_a") != 0 && a.size() > 1;
-  const bool trans_b = context.attributes().get_int("trans_b") != 0 && b.size() > 1;
-  const Dim& a_inner = trans_a ? a[a.size() - 2] : a.back();
-  const Dim& b_inner = b.size() == 1 || trans_b ? b.back() : b[b.size() - 2];
-  if (a_inner.is_constant() && b_inner.is_constant() && !(a_inner == b_inner)) {
-    return context.error("inner extents of " + ir::to_string(a) + " and " + ir::to_string(b) +
-                         " differ");
-  }
-  const size_t a_batch = a.size() - std::min<size_t>(2, a.size());
-  const size_t b_batch = b.size() - std::min<size_t>(2, b.size());
-  ir::SymbolicShape y(std::max(a_batch, b_batch));
-  for (size_t i = 0; i < y.size(); ++i) {
-    const Dim from_a = i < a_batch ? a[a_batch - 1 - i] : Dim(1);
-    const Dim from_b = i < b_batch ? b[b_batch - 1 - i] : Dim(1);
-    PENSTOCK_ASSIGN_OR_RETURN(y[y.size() - 1 - i], broadcast_extent(from_a, from_b));
-  }
-  if (a.size() > 1) y.push_back(trans_a ? a.back() : a[a.size() - 2]);
-  if (b.size() > 1) y.push_back(trans_b ? b[b.size() - 2] : b.back());
+  PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape y, product_shape(context));
   PENSTOCK_RETURN_IF_ERROR(check_epilogue(context, 3, y));
   context.set_output(0, context.dtype(0), std::move(y));
   return Status::ok();

@@ -6,5 +6,6 @@
 namespace penstock::ops {
 
 extern const OpDefinition kMatMul;
+extern const OpDefinition kMatMulInteger;
 
 }  // namespace penstock::ops

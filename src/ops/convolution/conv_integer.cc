@@ -1,0 +1,111 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "ops/convolution/filter.h"
+#include "ops/convolution/operators.h"
+#include "ops/convolution/window.h"
+#include "ops/reference_util.h"
+
+namespace penstock::ops {
+namespace {
+
+using backends::KernelRun;
+using backends::NodeFacts;
+using backends::TensorView;
+
+bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
+// The convolution of x - x_zero_point and w - w_zero_point in int32, which wraps around. Padding is
+// x_zero_point: it adds nothing.
+Status infer_conv_integer(InferContext& context) {
+  for (size_t i = 0; i < 2; ++i) {
+    if (!is_byte(context.dtype(i))) {
+      return context.error("takes int8 and uint8, not " + std::string(to_string(context.dtype(i))));
+    }
+    if (context.has_input(i + 2) && context.dtype(i + 2) != context.dtype(i)) {
+      return context.error("zero point " + std::to_string(i) + " has another type than its tensor");
+    }
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(Shape kernel, kernel_extents(context));
+  const ir::SymbolicShape& x = context.shape(0);
+  const ir::SymbolicShape& w = context.shape(1);
+  PENSTOCK_ASSIGN_OR_RETURN(const int64_t group, check_group(context, w[0]));
+  PENSTOCK_RETURN_IF_ERROR(check_equal(x[1], w[1] * ir::Dim(group), "channels of x and w"));
+  PENSTOCK_ASSIGN_OR_RETURN(const Window window,
+                            parse_window(context.attributes(), std::move(kernel)));
+  PENSTOCK_ASSIGN_OR_RETURN(const ir::SymbolicShape spatial, output_extents(window, spatial_of(x)));
+  ir::SymbolicShape y = {x[0], w[0]};
+  y.insert(y.end(), spatial.begin(), spatial.end());
+  context.set_output(0, DataType::kInt32, std::move(y));
+  return Status::ok();
+}
+
+// Elements less their zero point: one for all, or one per index of the first axis where there may
+// be `channels` of them.
+Result<std::vector<int32_t>> centered(const TensorView& x, const KernelRun& run, size_t input,
+                                      int64_t channels) {
+  const std::vector<int64_t> elements = read_int64s(x);
+  std::vector<int32_t> result(elements.begin(), elements.end());
+  if (!run.has_input(input) || result.empty()) return result;
+  const std::vector<int64_t> zeros = read_int64s(run.input(input));
+  if (zeros.size() != 1 && static_cast<int64_t>(zeros.size()) != channels) {
+    return Status(StatusCode::kInvalidArgument,
+                  "zero points of shape " + to_string(*run.input(input).shape) +
+                      " for a tensor of shape " + to_string(*x.shape));
+  }
+  const size_t share = std::max<size_t>(result.size() / zeros.size(), 1);
+  for (size_t i = 0; i < result.size(); ++i) result[i] -= static_cast<int32_t>(zeros[i / share]);
+  return result;
+}
+
+Status run_conv_integer(const NodeFacts& node, KernelRun& run) {
+  const Shape& x_shape = *run.input(0).shape;
+  const Shape& w_shape = *run.input(1).shape;
+  const Shape spatial = spatial_of(x_shape);
+  PENSTOCK_ASSIGN_OR_RETURN(const Window window,
+                            resolve_window(node.attributes, spatial_of(w_shape), spatial));
+  PENSTOCK_ASSIGN_OR_RETURN(const Shape y_spatial, output_extents(window, spatial));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int32_t> x, centered(run.input(0), run, 2, 1));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int32_t> w,
+                            centered(run.input(1), run, 3, w_shape[0]));
+  const int64_t channels = w_shape[0];
+  const int64_t channels_per_group = channels / node.attributes.get_int("group", 1);
+  const int64_t depth = w_shape[1];
+  const int64_t x_area = element_count(spatial);
+  const int64_t y_area = element_count(y_spatial);
+  const int64_t w_area = element_count(window.kernel);
+  Shape y_shape = {x_shape[0], channels};
+  y_shape.insert(y_shape.end(), y_spatial.begin(), y_spatial.end());
+  PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, y_shape));
+  std::vector<Tap> taps;
+  int64_t at = 0;
+  for_each_index(y_spatial, [&](const std::vector<int64_t>& position) {
+    taps_at(window, spatial, position, taps);
+    for (int64_t n = 0; n < x_shape[0]; ++n) {
+      for (int64_t m = 0; m < channels; ++m) {
+        uint32_t sum = 0;
+        for (int64_t c = 0; c < depth; ++c) {
+          const int64_t x_channel = m / channels_per_group * depth + c;
+          const int32_t* x_plane = x.data() + (n * x_shape[1] + x_channel) * x_area;
+          const int32_t* w_plane = w.data() + (m * depth + c) * w_area;
+          for (const Tap& tap : taps) {
+            sum += static_cast<uint32_t>(x_plane[tap.input] * w_plane[tap.kernel]);
+          }
+        }
+        y.as<uint32_t>()[(n * channels + m) * y_area + at] = sum;
+      }
+    }
+    ++at;
+  });
+  return Status::ok();
+}
+
+}  // namespace
+
+const OpDefinition kConvInteger = {.name = "ConvInteger",
+                                   .min_inputs = 2,
+                                   .max_inputs = 4,
+                                   .infer = infer_conv_integer,
+                                   .reference = run_conv_integer};
+
+}  // namespace penstock::ops

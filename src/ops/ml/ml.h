@@ -1,0 +1,11 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ops/op_definition.h"
+
+namespace penstock::ops {
+
+extern const OpDefinition kLabelEncoder;
+extern const OpDefinition kTreeEnsemble;
+
+}  // namespace penstock::ops
