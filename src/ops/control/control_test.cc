@@ -3,6 +3,7 @@
 
 #include "backends/cpu/cpu_stream.h"
 #include "ir/parse.h"
+#include "ops/control/iteration.h"
 #include "ops/testing.h"
 
 namespace penstock::ops::test {
@@ -110,6 +111,29 @@ TEST(Loop, CarriesAndStacks) {
   EXPECT_TRUE(matches(run_with_body(c, sum_body).at(0), floats({1}, {2})));
   c.inputs[1] = tensor(DataType::kBool, {}, {0});
   EXPECT_TRUE(matches(run_with_body(c, sum_body).at(0), floats({1}, {1})));
+}
+
+// A body that gives its inputs back, in another order and as scan outputs: nothing of a value may
+// be gone before all of them are taken.
+TEST(Loop, ResultsMayBeTheCarriedValues) {
+  const HostTensor first = floats({3}, {1, 2, 3});
+  const HostTensor second = floats({2}, {4, 5});
+  std::vector<CarriedTensor> values(2);
+  const auto view = [](const HostTensor& x) {
+    return TensorView{x.dtype, ir::Layout::kPlain, &x.shape, x.data()};
+  };
+  values[0].assign(view(first));
+  values[1].assign(view(second));
+  const Shape shapes[] = {{3}, {2}};
+  std::vector<TensorView> results = {values[1].view(), values[0].view()};
+  results[0].shape = &shapes[1];
+  results[1].shape = &shapes[0];
+  carry_on(values, results, 0);
+  const auto numbers = [](const TensorView& x) {
+    return std::vector<float>(x.as<const float>(), x.as<const float>() + x.count());
+  };
+  EXPECT_EQ(numbers(values[0].view()), (std::vector<float>{4, 5}));
+  EXPECT_EQ(numbers(values[1].view()), (std::vector<float>{1, 2, 3}));
 }
 
 TEST(Loop, InfersTripCountAndCarriedShapes) {

@@ -29,6 +29,13 @@ void CarriedTensor::assign(const TensorView& from) {
   bytes_ = std::move(bytes);
 }
 
+void carry_on(std::vector<CarriedTensor>& values, const std::vector<TensorView>& results,
+              size_t first) {
+  std::vector<CarriedTensor> next(values.size());
+  for (size_t i = 0; i < next.size(); ++i) next[i].assign(results[first + i]);
+  values = std::move(next);
+}
+
 Status StackedTensor::append(const TensorView& element) {
   if (count_ == 0) {
     element_ = *element.shape;

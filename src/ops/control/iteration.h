@@ -23,6 +23,11 @@ class CarriedTensor {
   std::vector<std::byte> bytes_;
 };
 
+// Takes results [first, first + size) of a body's run for the next one. They may be views of the
+// values themselves, in another order.
+void carry_on(std::vector<CarriedTensor>& values, const std::vector<backends::TensorView>& results,
+              size_t first);
+
 // Collects one tensor a run.
 class StackedTensor {
  public:

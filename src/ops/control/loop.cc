@@ -92,10 +92,11 @@ Status reference_loop(const NodeFacts& node, KernelRun& run) {
     for (CarriedTensor& value : values) arguments.push_back(value.view());
     PENSTOCK_RETURN_IF_ERROR(run.run_region(0, arguments, results));
     const std::vector<int64_t> goes_on = read_int64s(results[0]);
-    for (size_t i = 0; i < carried; ++i) values[i].assign(results[i + 1]);
+    // Before the values go: a result may be one of them.
     for (size_t i = 0; i < stacks.size(); ++i) {
       PENSTOCK_RETURN_IF_ERROR(stacks[i].append(results[i + 1 + carried]));
     }
+    carry_on(values, results, 1);
     condition = goes_on.size() == 1 && goes_on[0] != 0;
   }
   for (size_t i = 0; i < carried; ++i) {

@@ -110,10 +110,11 @@ Status reference_scan(const NodeFacts& node, KernelRun& run) {
     for (CarriedTensor& value : values) arguments.push_back(value.view());
     for (Scanned& input : scanned) arguments.push_back(input.slice(step));
     PENSTOCK_RETURN_IF_ERROR(run.run_region(0, arguments, results));
-    for (size_t i = 0; i < states; ++i) values[i].assign(results[i]);
+    // Before the states go: a result may be one of them.
     for (size_t i = 0; i < stacks.size(); ++i) {
       PENSTOCK_RETURN_IF_ERROR(stacks[i].append(results[states + i]));
     }
+    carry_on(values, results, 0);
   }
   for (size_t i = 0; i < states; ++i) {
     PENSTOCK_RETURN_IF_ERROR(copy_to_output(run, i, values[i].view()));
