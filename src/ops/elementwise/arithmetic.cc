@@ -37,14 +37,11 @@ Status infer_arithmetic(InferContext& context) {
   return Status::ok();
 }
 
-// fmod = 1 is C's remainder for every type; fmod = 0, integers only, has the divisor's sign. Both
-// rules agree where neither side is negative, and only there do extents follow.
+// fmod = 1 is C's remainder; with fmod = 0 the rest has the divisor's sign. Both rules agree where
+// neither side is negative, and only there do extents follow.
 Status infer_mod(InferContext& context) {
   PENSTOCK_RETURN_IF_ERROR(infer_binary<Elements::kNumber>(context));
   const bool fmod = context.attributes().get_int("fmod", 0) != 0;
-  if (is_floating(context.dtype(0)) && !fmod) {
-    return context.error("takes integers unless fmod is 1");
-  }
   if (!holds_extents(context.dtype(0))) return Status::ok();
   propagate_contents(context, {0, 1}, [&](const auto& x) -> MaybeDim {
     if (fmod && !x[0].is_provably_non_negative()) return std::nullopt;
@@ -80,7 +77,10 @@ Status infer_prelu(InferContext& context) {
 template <typename T>
 T modulo(T a, T b, bool fmod) {
   if constexpr (std::is_floating_point_v<T>) {
-    return std::fmod(a, b);
+    const T rest = std::fmod(a, b);
+    if (fmod) return rest;
+    if (rest == 0) return std::copysign(T(0), b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
   } else {
     if (b == 0 || divides_by_minus_one(b)) return 0;
     const T rest = static_cast<T>(a % b);
@@ -101,10 +101,11 @@ T larger(T a, T b) {
   return a != a || a > b ? a : b;
 }
 
+// By less than nothing or more than there is, all bits are gone: what fills up is left, the sign.
 template <typename T>
 T shift(T x, T by, bool left) {
   constexpr int kBits = static_cast<int>(sizeof(T) * 8);
-  if (by < 0 || by >= static_cast<T>(kBits)) return 0;
+  if (by < 0 || by >= static_cast<T>(kBits)) return static_cast<T>(!left && x < 0 ? -1 : 0);
   return static_cast<T>(left ? static_cast<uint64_t>(x) << by : static_cast<uint64_t>(x >> by));
 }
 
