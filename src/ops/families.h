@@ -21,5 +21,6 @@ OpList recurrent_ops();      // LSTM, GRU, RNN
 OpList vision_ops();         // resize, non-maximum suppression, region pooling
 OpList control_ops();        // If, Loop, Scan
 OpList attention_ops();      // fused attention
+OpList signal_ops();         // Fourier transforms and what goes with them
 
 }  // namespace penstock::ops

@@ -4,6 +4,6 @@
 
 namespace penstock::ops {
 
-OpList matmul_ops() { return {&kMatMul}; }
+OpList matmul_ops() { return {&kMatMul, &kDet}; }
 
 }  // namespace penstock::ops

@@ -6,5 +6,6 @@
 namespace penstock::ops {
 
 extern const OpDefinition kMatMul;
+extern const OpDefinition kDet;
 
 }  // namespace penstock::ops

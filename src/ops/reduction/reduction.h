@@ -57,5 +57,6 @@ OpList reduce_ops();
 extern const OpDefinition kArgMax;
 extern const OpDefinition kArgMin;
 extern const OpDefinition kCumSum;
+extern const OpDefinition kCumProd;
 
 }  // namespace penstock::ops
