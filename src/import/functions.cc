@@ -21,10 +21,9 @@ Functions::Functions(const onnx::ModelProto& model) {
 
 Implementation Functions::find(const onnx::NodeProto& node, int opset) const {
   Implementation found;
-  if (is_onnx_domain(node.domain())) {
-    found.rule = find_rule(node.op_type(), opset);
-    if (found.rule != nullptr && missing_core_op(*found.rule).empty()) return found;
-  }
+  const bool is_onnx = is_onnx_domain(node.domain());
+  found.rule = find_rule(is_onnx ? node.op_type() : node.domain() + "::" + node.op_type(), opset);
+  if (found.rule != nullptr && missing_core_op(*found.rule).empty()) return found;
   const auto it =
       functions_.find(Key{canonical_domain(node.domain()), node.op_type(), node.overload()});
   if (it == functions_.end()) return {};

@@ -6,7 +6,14 @@
 namespace penstock::importer {
 namespace {
 
+// Up to opset 6 a node says whether it is in training; one that says nothing is taken for not.
+Status check_is_test(const NodeImporter& node) {
+  if (node.attributes().get_int("is_test", 1) != 0) return Status::ok();
+  return node.unsupported("is_test = 0 is not supported: export the model for inference");
+}
+
 Status import_batch_norm(NodeImporter& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_is_test(node));
   if (node.attributes().get_int("training_mode") != 0) {
     return node.unsupported("training_mode is not supported: export the model for inference");
   }
@@ -43,6 +50,7 @@ bool may_drop(const ir::Value* ratio, const ir::Value* training) {
 }
 
 Status import_dropout(NodeImporter& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_is_test(node));
   if (may_drop(node.input(1), node.input(2))) {
     return node.unsupported("training_mode is not supported: export the model for inference");
   }
@@ -133,11 +141,24 @@ Status import_layer_norm(NodeImporter& node) {
 
 constexpr Rule kRules[] = {
     {"BatchNormalization",
+     1,
+     {5, 5},
+     5,
+     "~consumed_inputs:I epsilon:f is_test:i ~momentum:f spatial:i",
+     import_batch_norm},
+    {"BatchNormalization",
      7,
      {5, 5},
      5,
      "epsilon:f ~momentum:f spatial:i training_mode:i",
      import_batch_norm},
+    {"Dropout",
+     1,
+     {1, 1},
+     2,
+     "~consumed_inputs:I is_test:i ~ratio:f",
+     import_dropout,
+     "Copy Shape ConstantOfShape"},
     {"Dropout", 7, {1, 1}, 2, "~ratio:f", import_dropout, "Copy Shape ConstantOfShape"},
     {"Dropout", 12, {1, 3}, 2, "~seed:i", import_dropout, "Copy Shape ConstantOfShape"},
     {"GroupNormalization",

@@ -23,7 +23,7 @@ Status pass_through(NodeImporter& node);
 // How one form of an ONNX operator becomes core operators. An operator whose definition changed
 // has a rule for each form; a node takes the newest that its model's opset reaches.
 struct Rule {
-  std::string_view op;
+  std::string_view op;  // "domain::Name" outside ONNX's own domain
   int since = 1;
   Arity inputs;
   int outputs = 1;  // the most it has, or Arity::kAny
@@ -50,8 +50,11 @@ RuleList vision_rules();
 RuleList quantization_rules();
 RuleList random_rules();
 RuleList control_rules();
+RuleList attention_rules();
+RuleList signal_rules();
+RuleList legacy_rules();  // forms that ended with opset 6
 
-// The rule for an operator of ONNX's own domain at that opset; null where there is none.
+// The rule for an operator, named as in Rule::op, at that opset; null where there is none.
 const Rule* find_rule(std::string_view op, int opset);
 // The core operators of `rule` that are missing from this build, the first of them; empty if none.
 std::string_view missing_core_op(const Rule& rule);
