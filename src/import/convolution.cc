@@ -1,4 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
 #include "import/node_importer.h"
 #include "import/rules.h"
 
@@ -6,8 +8,7 @@ namespace penstock::importer {
 namespace {
 
 // (sum |x|^p)^(1/p) over all spatial axes.
-Status import_global_lp_pool(NodeImporter& node) {
-  const int64_t p = node.attributes().get_int("p", 2);
+Status emit_global_lp_pool(NodeImporter& node, int64_t p) {
   const ir::Value* x = node.input(0);
   if (p < 1) return node.invalid("p must be positive");
   if (x->shape.size() < 3)
@@ -26,6 +27,18 @@ Status import_global_lp_pool(NodeImporter& node) {
                             node.emit("Pow", {size, node.float_constant(power, x->dtype)}));
   PENSTOCK_ASSIGN_OR_RETURN(ir::Value * sum, node.emit("ReduceSum", {powers}, {{"axes", axes}}));
   return node.emit_result("Pow", {sum, node.float_constant(1.0f / power, x->dtype)});
+}
+
+Status import_global_lp_pool(NodeImporter& node) {
+  return emit_global_lp_pool(node, node.attributes().get_int("p", 2));
+}
+
+Status import_global_lp_pool_1(NodeImporter& node) {
+  const float p = node.attributes().get_float("p", 2.0f);
+  if (!(p >= 1.0f && p <= 64.0f) || p != std::floor(p)) {
+    return node.unsupported("p must be a whole number from 1 to 64, not " + std::to_string(p));
+  }
+  return emit_global_lp_pool(node, static_cast<int64_t>(p));
 }
 
 constexpr std::string_view kConv = "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I";
@@ -51,6 +64,13 @@ constexpr Rule kRules[] = {
      1,
      "dilations:I group:i kernel_shape:I offset_group:i pads:I strides:I"},
     {"GlobalAveragePool", 1, {1, 1}},
+    {"GlobalLpPool",
+     1,
+     {1, 1},
+     1,
+     "p:f",
+     import_global_lp_pool_1,
+     "ReduceL1 ReduceL2 Abs Pow ReduceSum"},
     {"GlobalLpPool",
      2,
      {1, 1},

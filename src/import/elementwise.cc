@@ -165,13 +165,18 @@ constexpr Rule kRules[] = {
     {"SwiGLU", 28, {2, 2}, 1, "alpha:f", import_swiglu, "Swish Mul"},
     {"Xor", 7, {2, 2}},
 
+    {"Max", 1, {1, Arity::kAny}, 1, "~consumed_inputs:I", import_chain, "Max"},
     {"Max", 6, {1, Arity::kAny}, 1, "", import_chain, "Max"},
+    {"Mean", 1, {1, Arity::kAny}, 1, "~consumed_inputs:I", import_mean, "Add Mul"},
     {"Mean", 6, {1, Arity::kAny}, 1, "", import_mean, "Add Mul"},
+    {"Min", 1, {1, Arity::kAny}, 1, "~consumed_inputs:I", import_chain, "Min"},
     {"Min", 6, {1, Arity::kAny}, 1, "", import_chain, "Min"},
+    {"Sum", 1, {1, Arity::kAny}, 1, "~consumed_inputs:I", import_chain, "Add"},
     {"Sum", 6, {1, Arity::kAny}, 1, "", import_chain, "Add"},
 
     {"Cast", 6, {1, 1}, 1, "to:i saturate:i round_mode:s", import_cast, "Cast"},
     {"CastLike", 15, {2, 2}, 1, "saturate:i round_mode:s", import_cast_like, "Cast"},
+    {"Clip", 1, {1, 1}, 1, "min:f max:f ~consumed_inputs:I", import_clip_6, "Clip"},
     {"Clip", 6, {1, 1}, 1, "min:f max:f", import_clip_6, "Clip"},
     {"Clip", 11, {1, 3}},
     {"Where", 9, {3, 3}},

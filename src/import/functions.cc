@@ -21,11 +21,11 @@ Functions::Functions(const onnx::ModelProto& model) {
 
 Implementation Functions::find(const onnx::NodeProto& node, int opset) const {
   Implementation found;
-  found.rule = is_onnx_domain(node.domain())
-                   ? find_rule(node.op_type(), opset)
-                   : find_rule(node.domain() + "::" + node.op_type(), kNewestOpset);
+  const bool is_onnx = is_onnx_domain(node.domain());
+  found.rule = is_onnx ? find_rule(node.op_type(), opset)
+                       : find_rule(node.domain() + "::" + node.op_type(), kNewestOpset);
   if (found.rule != nullptr && missing_core_op(*found.rule).empty()) return found;
-  if (!is_onnx_domain(node.domain())) {
+  if (!is_onnx) {
     found.rule = find_custom_rule(node.domain(), node.op_type());
     if (found.rule != nullptr) return found;
   }

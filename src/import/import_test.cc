@@ -139,8 +139,8 @@ TEST(Import, VersionsOutOfRangeTellWhatIsSupported) {
   };
   EXPECT_TRUE(model(7).import().is_ok());
   EXPECT_TRUE(model(28).import().is_ok());
-  EXPECT_THAT(model(6).error().message(), HasSubstr("opset 6; opsets 7 to 28 are supported"));
-  EXPECT_THAT(model(29).error().message(), HasSubstr("opset 29; opsets 7 to 28 are supported"));
+  EXPECT_THAT(model(-1).error().message(), HasSubstr("opset -1; opsets 1 to 28 are supported"));
+  EXPECT_THAT(model(29).error().message(), HasSubstr("opset 29; opsets 1 to 28 are supported"));
   ModelBuilder newer = model(17);
   newer.proto.set_ir_version(99);
   EXPECT_THAT(newer.error().message(), HasSubstr("IR version 99; versions up to"));

@@ -1,4 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "import/einsum.h"
 #include "import/node_importer.h"
 #include "import/rules.h"
 
@@ -33,7 +34,20 @@ Status import_gemm(NodeImporter& node) {
 
 constexpr Rule kRules[] = {
     {"Det", 11, {1, 1}},
-    {"Einsum", 12, {1, Arity::kAny}, 1, "equation:s"},
+    {"Einsum",
+     12,
+     {1, Arity::kAny},
+     1,
+     "equation:s",
+     import_einsum,
+     "MatMul Mul ReduceSum Transpose Reshape Slice"},
+    {"Gemm",
+     1,
+     {3, 3},
+     1,
+     "alpha:f beta:f ~broadcast:i transA:i transB:i",
+     import_gemm,
+     "MatMul Mul"},
     {"Gemm", 7, {2, 3}, 1, "alpha:f beta:f transA:i transB:i", import_gemm, "MatMul Mul"},
     {"MatMul", 1, {2, 2}},
     {"MatMulInteger", 10, {2, 4}},

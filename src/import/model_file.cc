@@ -43,11 +43,9 @@ bool is_onnx_domain(const std::string& domain) { return domain.empty() || domain
 
 Status check_opset(int64_t opset) {
   if (opset >= kOldestOpset && opset <= kNewestOpset) return Status::ok();
-  return {StatusCode::kUnsupported,
-          "the model uses opset " + std::to_string(opset) + "; opsets " +
-              std::to_string(kOldestOpset) + " to " + std::to_string(kNewestOpset) +
-              " are supported" +
-              (opset < kOldestOpset ? ": convert it with onnx.version_converter" : "")};
+  return {StatusCode::kUnsupported, "the model uses opset " + std::to_string(opset) + "; opsets " +
+                                        std::to_string(kOldestOpset) + " to " +
+                                        std::to_string(kNewestOpset) + " are supported"};
 }
 
 Result<std::shared_ptr<const onnx::ModelProto>> parse_model(std::span<const std::byte> bytes) {
@@ -73,6 +71,9 @@ Result<std::shared_ptr<const onnx::ModelProto>> parse_model(std::span<const std:
   if (!model->has_graph()) {
     return invalid("the ONNX model has no graph: it is truncated or damaged");
   }
+  // The first IR versions had no operator sets to import: they mean the first one.
+  const bool is_first = model->ir_version() == 1 || model->ir_version() == 2;
+  if (is_first && model->opset_import_size() == 0) model->add_opset_import()->set_version(1);
   PENSTOCK_RETURN_IF_ERROR(check_versions(*model));
   return std::shared_ptr<const onnx::ModelProto>(std::move(model));
 }

@@ -11,9 +11,8 @@
 
 namespace penstock::importer {
 
-// Operator sets that the rules know: older ones broadcast differently, newer ones may mean
-// anything.
-constexpr int kOldestOpset = 7;
+// Operator sets that the rules know: newer ones may mean anything.
+constexpr int kOldestOpset = 1;
 constexpr int kNewestOpset = 28;
 
 // Parses a model and checks that its format is one this importer knows.

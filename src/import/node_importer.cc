@@ -182,18 +182,32 @@ Result<std::unique_ptr<ir::Region>> NodeImporter::import_body(
   return region;
 }
 
-Status NodeImporter::inline_body(const onnx::GraphProto& body) {
+Result<std::vector<ir::Value*>> NodeImporter::inline_call(const onnx::GraphProto& body,
+                                                          const std::vector<ir::Value*>& inputs) {
+  if (static_cast<size_t>(body.input_size()) != inputs.size()) {
+    return invalid("its subgraph '" + body.name() + "' has " + std::to_string(body.input_size()) +
+                   " inputs, not " + std::to_string(inputs.size()));
+  }
   Scope scope(scope_.frame(), &scope_);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    scope.bind(body.input(static_cast<int>(i)).name(), {inputs[i]});
+  }
   PENSTOCK_RETURN_IF_ERROR(importer_.import_graph(body, region_, scope));
-  if (static_cast<size_t>(body.output_size()) < output_count()) {
+  std::vector<ir::Value*> results;
+  for (const onnx::ValueInfoProto& output : body.output()) {
+    PENSTOCK_ASSIGN_OR_RETURN(ir::Value * value,
+                              importer_.lookup(scope, output.name(), "node '" + name_ + "'"));
+    results.push_back(value);
+  }
+  return results;
+}
+
+Status NodeImporter::inline_body(const onnx::GraphProto& body) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<ir::Value*> results, inline_call(body, {}));
+  if (results.size() < output_count()) {
     return invalid("its subgraph '" + body.name() + "' has too few outputs");
   }
-  for (size_t i = 0; i < output_count(); ++i) {
-    const std::string& name = body.output(static_cast<int>(i)).name();
-    PENSTOCK_ASSIGN_OR_RETURN(ir::Value * value,
-                              importer_.lookup(scope, name, "node '" + name_ + "'"));
-    alias(i, value);
-  }
+  for (size_t i = 0; i < output_count(); ++i) alias(i, results[i]);
   return Status::ok();
 }
 

@@ -79,7 +79,10 @@ class NodeImporter {
   // A subgraph as a region.
   Result<std::unique_ptr<ir::Region>> import_body(const onnx::GraphProto& body,
                                                   const std::vector<BodyInput>& inputs);
-  // The nodes of a subgraph without inputs, put in place of this node.
+  // The nodes of a subgraph, put in place of this node; gives what the subgraph gives for `inputs`.
+  Result<std::vector<ir::Value*>> inline_call(const onnx::GraphProto& body,
+                                              const std::vector<ir::Value*>& inputs);
+  // The same for one without inputs, whose outputs are this node's.
   Status inline_body(const onnx::GraphProto& body);
   ir::Graph& graph();
 

@@ -12,6 +12,12 @@ constexpr DataType kFloat32 = DataType::kFloat32;
 
 ir::Attribute type_attribute(DataType type) { return static_cast<int64_t>(type); }
 
+// Up to opset 6 a node says whether it is in training; one that says nothing is taken for not.
+Status check_is_test(const NodeImporter& node) {
+  if (node.attributes().get_int("is_test", 1) != 0) return Status::ok();
+  return node.unsupported("is_test = 0 is not supported: export the model for inference");
+}
+
 // Mean and variance of each channel, computed in float32 at least and given as `type`.
 Result<std::pair<ir::Value*, ir::Value*>> emit_channel_statistics(NodeImporter& node,
                                                                   DataType type) {
@@ -65,6 +71,7 @@ Status import_training_batch_norm(NodeImporter& node, ir::Attributes attributes)
 }
 
 Status import_batch_norm(NodeImporter& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_is_test(node));
   if (node.attributes().get_int("spatial", 1) == 0) {
     return node.unsupported("spatial = 0 is not supported");
   }
@@ -135,6 +142,7 @@ Status import_training_dropout(NodeImporter& node) {
 }
 
 Status import_dropout(NodeImporter& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_is_test(node));
   if (may_drop(node.input(1), node.input(2))) return import_training_dropout(node);
   node.alias(0, node.input(0));
   return bind_dropout_mask(node);
@@ -223,12 +231,25 @@ Status import_layer_norm(NodeImporter& node) {
 
 constexpr Rule kRules[] = {
     {"BatchNormalization",
+     1,
+     {5, 5},
+     5,
+     "~consumed_inputs:I epsilon:f is_test:i ~momentum:f spatial:i",
+     import_batch_norm},
+    {"BatchNormalization",
      7,
      {5, 5},
      5,
      "epsilon:f momentum:f spatial:i training_mode:i",
      import_batch_norm,
      "BatchNormalization ReduceMean Sub Mul Add Cast"},
+    {"Dropout",
+     1,
+     {1, 1},
+     2,
+     "~consumed_inputs:I is_test:i ~ratio:f",
+     import_dropout,
+     "Copy Shape ConstantOfShape"},
     {"Dropout", 7, {1, 1}, 2, "~ratio:f", import_dropout, "Copy Shape ConstantOfShape"},
     {"Dropout",
      12,

@@ -20,7 +20,8 @@ Index make_index() {
        {elementwise_rules(), movement_rules(), indexing_rules(), reduction_rules(),
         convolution_rules(), matmul_rules(), normalization_rules(), recurrent_rules(),
         vision_rules(), quantization_rules(), random_rules(), control_rules(), sequence_rules(),
-        text_rules(), ml_rules(), training_rules()}) {
+        text_rules(), ml_rules(), training_rules(), attention_rules(), signal_rules(),
+        legacy_rules()}) {
     for (const Rule& rule : rules) index[rule.op].push_back(&rule);
   }
   return index;

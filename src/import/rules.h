@@ -55,8 +55,12 @@ RuleList sequence_rules();
 RuleList text_rules();
 RuleList ml_rules();        // of the domain ai.onnx.ml
 RuleList training_rules();  // of the domain ai.onnx.preview.training
+RuleList attention_rules();
+RuleList signal_rules();
+RuleList legacy_rules();  // forms that ended with opset 6
 
-// The rule for an operator at that opset of its domain; null where there is none.
+// The rule for an operator, named as in Rule::op, at that opset of its domain; null where there is
+// none.
 const Rule* find_rule(std::string_view op, int opset);
 // The rule for an operator that the application registered; null where there is none.
 const Rule* find_custom_rule(std::string_view domain, std::string_view op);

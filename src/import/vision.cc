@@ -25,13 +25,27 @@ Status emit_old_resize(NodeImporter& node, ir::Value* scales) {
   return node.emit_result("Resize", {node.input(0), nullptr, scales}, std::move(attributes));
 }
 
+ir::Value* scales_constant(NodeImporter& node, const std::vector<float>& scales) {
+  const auto count = static_cast<int64_t>(scales.size());
+  return node.graph().add_constant(node.name() + "/scales",
+                                   ir::make_constant(DataType::kFloat32, {count}, scales));
+}
+
+// Images of [batch, channels, height, width] only.
+Status import_upsample_1(NodeImporter& node) {
+  const ir::Attributes& attributes = node.attributes();
+  if (!attributes.has("height_scale") || !attributes.has("width_scale")) {
+    return node.invalid("attributes 'height_scale' and 'width_scale' are needed");
+  }
+  return emit_old_resize(node,
+                         scales_constant(node, {1.0f, 1.0f, attributes.get_float("height_scale"),
+                                                attributes.get_float("width_scale")}));
+}
+
 Status import_upsample_7(NodeImporter& node) {
   const std::vector<float> scales = node.attributes().get_floats("scales");
   if (scales.empty()) return node.invalid("attribute 'scales' is missing");
-  const auto count = static_cast<int64_t>(scales.size());
-  return emit_old_resize(
-      node, node.graph().add_constant(node.name() + "/scales",
-                                      ir::make_constant(DataType::kFloat32, {count}, scales)));
+  return emit_old_resize(node, scales_constant(node, scales));
 }
 
 Status import_resize_10(NodeImporter& node) { return emit_old_resize(node, node.input(1)); }
@@ -85,6 +99,7 @@ constexpr Rule kRules[] = {
      import_resize},
     {"RoiAlign", 10, {3, 3}, 1, kRoiAlign, import_roi_align_10},
     {"RoiAlign", 16, {3, 3}, 1, kRoiAlign},
+    {"Upsample", 1, {1, 1}, 1, "height_scale:f mode:s width_scale:f", import_upsample_1, "Resize"},
     {"Upsample", 7, {1, 1}, 1, "mode:s scales:F", import_upsample_7, "Resize"},
     {"Upsample", 9, {2, 2}, 1, "mode:s", import_resize_10, "Resize"},
 };

@@ -27,5 +27,6 @@ OpList image_ops();          // compressed images
 OpList quantization_ops();   // to and from integers and small floats
 OpList random_ops();         // random numbers
 OpList ml_ops();             // classical machine learning: encoders of labels, decision trees
+OpList signal_ops();         // Fourier transforms and what goes with them
 
 }  // namespace penstock::ops

@@ -14,7 +14,7 @@ Registry make_registry() {
   for (OpList (*family)() :
        {elementwise_ops, movement_ops, indexing_ops, reduction_ops, convolution_ops, matmul_ops,
         normalization_ops, recurrent_ops, vision_ops, control_ops, attention_ops, sequence_ops,
-        text_ops, image_ops, quantization_ops, random_ops, ml_ops}) {
+        text_ops, image_ops, quantization_ops, random_ops, ml_ops, signal_ops}) {
     for (const OpDefinition* op : family()) registry.emplace(op->name, op);
   }
   return registry;

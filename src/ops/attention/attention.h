@@ -48,5 +48,6 @@ Result<AttentionShape> attention_shape(const ir::Attributes& attributes, const S
                                        const Shape& k, const Shape& v, const Shape* mask);
 
 extern const OpDefinition kAttention;
+extern const OpDefinition kLinearAttention;
 
 }  // namespace penstock::ops

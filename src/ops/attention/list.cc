@@ -4,6 +4,6 @@
 
 namespace penstock::ops {
 
-OpList attention_ops() { return {&kAttention}; }
+OpList attention_ops() { return {&kAttention, &kLinearAttention}; }
 
 }  // namespace penstock::ops

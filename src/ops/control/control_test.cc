@@ -3,6 +3,7 @@
 
 #include "backends/cpu/cpu_stream.h"
 #include "ir/parse.h"
+#include "ops/control/iteration.h"
 #include "ops/testing.h"
 
 namespace penstock::ops::test {

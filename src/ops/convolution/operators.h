@@ -13,5 +13,8 @@ extern const OpDefinition kAveragePool;
 extern const OpDefinition kLpPool;
 extern const OpDefinition kGlobalAveragePool;
 extern const OpDefinition kGlobalMaxPool;
+extern const OpDefinition kMaxUnpool;
+extern const OpDefinition kCol2Im;
+extern const OpDefinition kDeformConv;
 
 }  // namespace penstock::ops

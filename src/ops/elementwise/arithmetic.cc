@@ -101,6 +101,7 @@ T larger(T a, T b) {
   return a != a || a > b ? a : b;
 }
 
+// By less than nothing or more than there is, all bits are gone: what fills up is left, the sign.
 template <typename T>
 T shift(T x, T by, bool left) {
   constexpr int kBits = static_cast<int>(sizeof(T) * 8);

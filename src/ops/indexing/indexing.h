@@ -19,6 +19,7 @@ const OpDefinition& non_zero_op();
 const OpDefinition& compress_op();
 const OpDefinition& unique_op();
 const OpDefinition& top_k_op();
+const OpDefinition& tensor_scatter_op();
 
 inline Status index_out_of_range(int64_t index, int64_t extent) {
   return {StatusCode::kInvalidArgument,

@@ -4,6 +4,6 @@
 
 namespace penstock::ops {
 
-OpList matmul_ops() { return {&kMatMul, &kMatMulInteger}; }
+OpList matmul_ops() { return {&kMatMul, &kMatMulInteger, &kDet}; }
 
 }  // namespace penstock::ops

@@ -7,5 +7,6 @@ namespace penstock::ops {
 
 extern const OpDefinition kMatMul;
 extern const OpDefinition kMatMulInteger;
+extern const OpDefinition kDet;
 
 }  // namespace penstock::ops

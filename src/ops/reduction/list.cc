@@ -6,7 +6,7 @@ namespace penstock::ops {
 
 OpList reduction_ops() {
   OpList ops = reduce_ops();
-  ops.insert(ops.end(), {&kArgMax, &kArgMin, &kCumSum, &kNegativeLogLikelihoodLoss});
+  ops.insert(ops.end(), {&kArgMax, &kArgMin, &kCumSum, &kCumProd, &kNegativeLogLikelihoodLoss});
   return ops;
 }
 

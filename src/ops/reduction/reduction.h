@@ -58,5 +58,6 @@ extern const OpDefinition kArgMax;
 extern const OpDefinition kArgMin;
 extern const OpDefinition kCumSum;
 extern const OpDefinition kNegativeLogLikelihoodLoss;
+extern const OpDefinition kCumProd;
 
 }  // namespace penstock::ops

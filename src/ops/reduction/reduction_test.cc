@@ -132,5 +132,20 @@ TEST(CumSum, ExclusiveAndReverse) {
       "[n]");
 }
 
+TEST(CumProd, MultipliesAlongAnAxis) {
+  OpCase c{"CumProd", {}, {floats({2, 3}, {1, 2, 3, 4, 5, 6}), int64s({}, {1})}};
+  EXPECT_TRUE(matches(reference(c).at(0), floats({2, 3}, {1, 2, 6, 4, 20, 120})));
+  c.attributes.set("exclusive", int64_t{1});
+  EXPECT_TRUE(matches(reference(c).at(0), floats({2, 3}, {1, 1, 2, 1, 4, 20})));
+  c.attributes.set("reverse", int64_t{1});
+  EXPECT_TRUE(matches(reference(c).at(0), floats({2, 3}, {6, 3, 1, 30, 6, 1})));
+  const OpCase wraps{"CumProd",
+                     {},
+                     {tensor(DataType::kInt32, {3}, {-2, 3, 1 << 30}), int64s({}, {0})},
+                     {DataType::kInt32}};
+  EXPECT_TRUE(
+      matches(reference(wraps).at(0), tensor(DataType::kInt32, {3}, {-2, -6, -2147483648})));
+}
+
 }  // namespace
 }  // namespace penstock::ops::test

@@ -4,6 +4,8 @@
 
 namespace penstock::ops {
 
-OpList vision_ops() { return {&kResize, &kNonMaxSuppression, &kRoiAlign, &kGridSample}; }
+OpList vision_ops() {
+  return {&kResize, &kNonMaxSuppression, &kRoiAlign, &kGridSample, &kAffineGrid};
+}
 
 }  // namespace penstock::ops

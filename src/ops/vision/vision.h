@@ -9,5 +9,6 @@ extern const OpDefinition kResize;
 extern const OpDefinition kNonMaxSuppression;
 extern const OpDefinition kRoiAlign;
 extern const OpDefinition kGridSample;
+extern const OpDefinition kAffineGrid;
 
 }  // namespace penstock::ops
