@@ -42,8 +42,8 @@ Status import_clip_6(NodeImporter& node) {
   return node.emit_result("Clip", std::move(inputs));
 }
 
-// Strings are not numbers: reading and writing them are operators of their own. How to round matters
-// to the small types alone: other casts are equal without it.
+// Strings are not numbers: reading and writing them are operators of their own. How to round
+// matters to the small types alone: other casts are equal without it.
 Status emit_cast(NodeImporter& node, DataType to) {
   const DataType from = node.input(0)->dtype;
   if (from == DataType::kString && to == DataType::kString) {

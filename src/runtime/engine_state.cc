@@ -88,9 +88,8 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
   const plan::Step& step = *code.step;
   code.tactic = backend_->find_tactic(step.tactic);
   if (code.tactic == nullptr) {
-    return {StatusCode::kUnsupported, file_.label() + ": step '" + step.name +
-                                          "' needs tactic '" + step.tactic +
-                                          "', which is not here; " +
+    return {StatusCode::kUnsupported, file_.label() + ": step '" + step.name + "' needs tactic '" +
+                                          step.tactic + "', which is not here; " +
                                           (step.op.find("::") == std::string::npos
                                                ? "build the plan again"
                                                : "register the operator before loading the plan")};

@@ -5,8 +5,9 @@
 namespace penstock::ops {
 
 OpList convolution_ops() {
-  return {&kConv,          &kConvInteger,   &kConvTranspose, &kMaxPool, &kAveragePool, &kLpPool,
-          &kGlobalAveragePool, &kGlobalMaxPool, &kMaxUnpool,     &kCol2Im,  &kDeformConv};
+  return {&kConv,        &kConvInteger, &kConvTranspose,     &kMaxPool,
+          &kAveragePool, &kLpPool,      &kGlobalAveragePool, &kGlobalMaxPool,
+          &kMaxUnpool,   &kCol2Im,      &kDeformConv};
 }
 
 }  // namespace penstock::ops
