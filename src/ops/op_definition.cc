@@ -75,7 +75,7 @@ const ir::ElementType* InferContext::element(size_t i) const {
   return has_input(i) && inputs_[i].element ? &*inputs_[i].element : nullptr;
 }
 
-void InferContext::set_output(size_t i, DataType dtype, ir::ElementType element) {
+void InferContext::set_handle(size_t i, DataType dtype, ir::ElementType element) {
   set_output(i, dtype, ir::SymbolicShape());
   if (i < outputs_.size()) outputs_[i].element = std::move(element);
 }

@@ -46,7 +46,7 @@ class InferContext {
 
   void set_output(size_t i, DataType dtype, ir::SymbolicShape shape);
   // A sequence or an optional, by type kSequence or kOptional.
-  void set_output(size_t i, DataType dtype, ir::ElementType element);
+  void set_handle(size_t i, DataType dtype, ir::ElementType element);
   void set_contents(size_t i, std::vector<ir::Dim> contents);
   const std::vector<ValueFacts>& outputs() const { return outputs_; }
 

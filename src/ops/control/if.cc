@@ -39,7 +39,7 @@ Status merge_elements(InferContext& context, size_t i, const ValueFacts& a, cons
     return context.error("output " + std::to_string(i) + " holds " + ir::to_string(*a.element) +
                          " in one branch and " + ir::to_string(*b.element) + " in the other");
   }
-  context.set_output(i, a.dtype, ir::join(*a.element, *b.element));
+  context.set_handle(i, a.dtype, ir::join(*a.element, *b.element));
   return Status::ok();
 }
 
@@ -57,7 +57,7 @@ Status infer_if(InferContext& context) {
     if (condition) {
       const ValueFacts& taken = *condition ? then_facts : else_facts;
       context.set_output(i, taken.dtype, taken.shape);
-      if (taken.element) context.set_output(i, taken.dtype, *taken.element);
+      if (taken.element) context.set_handle(i, taken.dtype, *taken.element);
       if (taken.contents) context.set_contents(i, *taken.contents);
       continue;
     }

@@ -54,7 +54,7 @@ Status infer_loop(InferContext& context) {
     if (out.element || context.element(i + 2) != nullptr) {
       PENSTOCK_ASSIGN_OR_RETURN(ir::ElementType element,
                                 carried_element(context.element(i + 2), out));
-      context.set_output(i, out.dtype, std::move(element));
+      context.set_handle(i, out.dtype, std::move(element));
       continue;
     }
     PENSTOCK_ASSIGN_OR_RETURN(

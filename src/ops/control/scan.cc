@@ -48,7 +48,7 @@ Status infer_scan(InferContext& context) {
     if (out.element && i >= states) return context.error("a scan output must be a tensor");
     if (i < states && (out.element || context.element(i) != nullptr)) {
       PENSTOCK_ASSIGN_OR_RETURN(ir::ElementType element, carried_element(context.element(i), out));
-      context.set_output(i, out.dtype, std::move(element));
+      context.set_handle(i, out.dtype, std::move(element));
       continue;
     }
     if (i < states) {

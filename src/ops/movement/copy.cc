@@ -8,7 +8,7 @@ namespace {
 
 Status infer(InferContext& c) {
   c.set_output(0, c.dtype(0), c.shape(0));
-  if (c.element(0) != nullptr) c.set_output(0, c.dtype(0), *c.element(0));
+  if (c.element(0) != nullptr) c.set_handle(0, c.dtype(0), *c.element(0));
   if (c.contents(0) != nullptr) c.set_contents(0, *c.contents(0));
   return Status::ok();
 }

@@ -37,7 +37,7 @@ Status run_shape(const NodeFacts& node, KernelRun& run) {
 }
 
 Status infer_size(InferContext& c) {
-  c.set_output(0, DataType::kInt64, ir::SymbolicShape());
+  c.set_output(0, DataType::kInt64, {});
   c.set_contents(0, {ir::element_count(c.shape(0))});
   return Status::ok();
 }

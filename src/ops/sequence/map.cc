@@ -21,7 +21,7 @@ Status infer(InferContext& context) {
   for (size_t i = 0; i < outputs; ++i) {
     const ir::Value& out = *body.outputs[i];
     if (out.element) return context.error("a body must give tensors");
-    context.set_output(i, DataType::kSequence, ir::element_of(out.dtype, out.shape));
+    context.set_handle(i, DataType::kSequence, ir::element_of(out.dtype, out.shape));
   }
   return Status::ok();
 }

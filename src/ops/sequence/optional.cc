@@ -28,7 +28,7 @@ Status infer_optional(InferContext& context) {
       element.shape = context.attributes().get_dims("shape");
     }
   }
-  context.set_output(0, DataType::kOptional, std::move(element));
+  context.set_handle(0, DataType::kOptional, std::move(element));
   return Status::ok();
 }
 
@@ -67,7 +67,7 @@ Status infer_get(InferContext& context) {
   ElementType element = *held;
   if (element.is_sequence) {
     element.is_sequence = false;
-    context.set_output(0, DataType::kSequence, std::move(element));
+    context.set_handle(0, DataType::kSequence, std::move(element));
     return Status::ok();
   }
   PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape shape, tensor_shape(context, element));

@@ -69,7 +69,7 @@ namespace {
 Status infer_empty(InferContext& context) {
   const auto dtype = static_cast<DataType>(
       context.attributes().get_int("dtype", static_cast<int64_t>(DataType::kFloat32)));
-  context.set_output(0, DataType::kSequence,
+  context.set_handle(0, DataType::kSequence,
                      ElementType{dtype, false, ElementType::Rank::kUnset, {}});
   return Status::ok();
 }
@@ -89,7 +89,7 @@ Status infer_construct(InferContext& context) {
     }
     element = ir::join(element, ir::element_of(context.dtype(i), context.shape(i)));
   }
-  context.set_output(0, DataType::kSequence, std::move(element));
+  context.set_handle(0, DataType::kSequence, std::move(element));
   return Status::ok();
 }
 
@@ -122,7 +122,7 @@ Status infer_insert(InferContext& context) {
     return context.error("a tensor of " + std::string(to_string(context.dtype(1))) +
                          " goes into a sequence of " + std::string(to_string(element.dtype)));
   }
-  context.set_output(0, DataType::kSequence,
+  context.set_handle(0, DataType::kSequence,
                      ir::join(element, ir::element_of(context.dtype(1), context.shape(1))));
   return Status::ok();
 }
@@ -138,7 +138,7 @@ Status run_insert(const NodeFacts&, KernelRun& run) {
 
 Status infer_erase(InferContext& context) {
   PENSTOCK_ASSIGN_OR_RETURN(ElementType element, sequence_element(context, 0));
-  context.set_output(0, DataType::kSequence, std::move(element));
+  context.set_handle(0, DataType::kSequence, std::move(element));
   return Status::ok();
 }
 

@@ -44,7 +44,7 @@ Status infer_split(InferContext& context) {
   if (!context.has_input(1) && context.attributes().get_int("keepdims", 1) == 0) {
     element.shape.erase(element.shape.begin() + axis);
   }
-  context.set_output(0, DataType::kSequence, std::move(element));
+  context.set_handle(0, DataType::kSequence, std::move(element));
   return Status::ok();
 }
 
