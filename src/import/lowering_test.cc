@@ -49,6 +49,19 @@ TEST(Lowering, GemmIsMatMul) {
   EXPECT_EQ(without.main.nodes.back().inputs.size(), 2u);
 }
 
+TEST(Lowering, GemmOfIntegersHasAWholeBeta) {
+  const auto gemm = [](float beta) {
+    return ModelBuilder()
+        .input("a", {2, 3}, kInt64)
+        .input("b", {3, 4}, kInt64)
+        .input("c", {4}, kInt64)
+        .node("Gemm", {"a", "b", "c"}, {"y"}, {{"beta", beta}})
+        .output("y");
+  };
+  EXPECT_EQ(ops_of(import_ok(gemm(3.0f)).main), "Cast Mul MatMul");
+  EXPECT_THAT(gemm(0.5f).error().message(), HasSubstr("beta = 0.5"));
+}
+
 TEST(Lowering, SumsOfManyAreChains) {
   EXPECT_EQ(ops_of(import_node(13, "Sum", {}, {"x", "x", "x"}).main), "Add Add");
   EXPECT_EQ(ops_of(import_node(13, "Max", {}, {"x", "x", "x", "x"}).main), "Max Max Max");

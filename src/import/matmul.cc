@@ -1,5 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <string>
+
 #include "import/einsum.h"
+#include "import/emitter.h"
 #include "import/node_importer.h"
 #include "import/rules.h"
 
@@ -19,9 +23,14 @@ Status import_gemm(NodeImporter& node) {
   std::vector<ir::Value*> inputs = {node.input(0), node.input(1)};
   if (ir::Value* bias = node.input(2); bias != nullptr && beta != 0.0f) {
     if (beta != 1.0f) {
-      if (!is_floating(bias->dtype)) return node.unsupported("beta with integers");
-      PENSTOCK_ASSIGN_OR_RETURN(bias,
-                                node.emit("Mul", {bias, node.float_constant(beta, bias->dtype)}));
+      const bool is_whole = beta == std::floor(beta) && std::fabs(beta) < 1e9f;
+      if (!is_floating(bias->dtype) && !is_whole) {
+        return node.unsupported("beta = " + std::to_string(beta) + " with integers");
+      }
+      Emitter emit(node);
+      ir::Value* factor = emit.scalar(beta, bias->dtype);
+      bias = emit("Mul", {bias, emit.cast(factor, bias->dtype)});
+      PENSTOCK_RETURN_IF_ERROR(emit.status());
     }
     inputs.push_back(bias);
   }

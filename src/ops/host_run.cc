@@ -1,7 +1,10 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/host_run.h"
 
+#include <new>
+
 #include "backends/cpu/cpu_stream.h"
+#include "ir/storage.h"
 #include "ops/op_definition.h"
 
 namespace penstock::ops {
@@ -31,11 +34,17 @@ Result<TensorView> HostRun::output(size_t i, const Shape& shape) {
   const Operand& operand = node_.outputs[i];
   HostTensor& tensor = outputs_[i];
   if (tensor.storage == nullptr || tensor.shape != shape) {
+    PENSTOCK_RETURN_IF_ERROR(ir::check_storage(operand.dtype, shape));
     tensor.dtype = operand.dtype;
     if (!is_plain(operand.dtype)) tensor.objects = objects_;
     tensor.shape = shape;
     Shape flat = {static_cast<int64_t>(ir::storage_bytes(operand.dtype, shape, operand.layout))};
-    tensor.storage = ir::make_constant(DataType::kUInt8, std::move(flat), nullptr);
+    try {
+      tensor.storage = ir::make_constant(DataType::kUInt8, std::move(flat), nullptr);
+    } catch (const std::bad_alloc&) {
+      return Status(StatusCode::kOutOfMemory,
+                    "no memory for a tensor of shape " + to_string(shape));
+    }
   }
   return TensorView{operand.dtype, operand.layout, &tensor.shape, tensor.data()};
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ir/storage.h"
+
 namespace penstock::ops {
 namespace {
 
@@ -152,6 +154,15 @@ Status check_inputs(const OpDefinition& definition, const ir::Node& node) {
   return Status::ok();
 }
 
+// Shapes known at build time are those of tensors that can be stored.
+Status check_extents(const ValueFacts& facts) {
+  Shape shape;
+  for (const ir::Dim& extent : facts.shape) {
+    shape.push_back(extent.is_constant() ? extent.constant() : 1);
+  }
+  return ir::check_storage(facts.dtype, shape);
+}
+
 }  // namespace
 
 Status infer_node(ir::Graph& graph, ir::Node& node) {
@@ -168,6 +179,8 @@ Status infer_node(ir::Graph& graph, ir::Node& node) {
       definition->infer(context).with_context("node '" + node.name + "' (" + node.op + ")"));
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == nullptr) continue;
+    PENSTOCK_RETURN_IF_ERROR(check_extents(context.outputs()[i])
+                                 .with_context("node '" + node.name + "' (" + node.op + ")"));
     learn(graph, node, *node.outputs[i], context.outputs()[i].shape);
     store(context.outputs()[i], *node.outputs[i]);
   }

@@ -138,7 +138,7 @@ Result<Header> read_header(const std::string& label, const std::byte* data, uint
                              "); update Penstock or build the plan again");
   }
   if (header.format_version < kFormatVersion && header.format_version > 0) {
-    return refuse(path, "has plan format " + std::to_string(header.format_version) +
+    return refuse(label, "has plan format " + std::to_string(header.format_version) +
                             ", older than this Penstock reads (" + std::to_string(kFormatVersion) +
                             "); build the plan again");
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ir/graph.h"
+#include "ir/storage.h"
 
 namespace penstock::runtime {
 namespace {
@@ -174,6 +175,9 @@ Result<std::shared_ptr<const Binding>> EngineState::make_binding(
       binding->shapes[i].push_back(extent);
     }
     binding->known[i] = known;
+    if (!known) continue;
+    PENSTOCK_RETURN_IF_ERROR(ir::check_storage(program().slots[i].dtype, binding->shapes[i])
+                                 .with_context("'" + program().slots[i].name + "'"));
   }
   PENSTOCK_RETURN_IF_ERROR(bind_kernels(*binding, threads));
   plan_arena(*binding, threads);

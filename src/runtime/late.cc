@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ir/graph.h"
+#include "ir/storage.h"
 
 namespace penstock::runtime {
 
@@ -131,6 +132,8 @@ Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
   PENSTOCK_RETURN_IF_ERROR(learn(slot, shape));
   const Slot& facts = engine_.program().slots[slot];
   Value& value = values_[slot];
+  PENSTOCK_RETURN_IF_ERROR(
+      ir::check_storage(facts.dtype, shape).with_context("'" + facts.name + "'"));
   const size_t bytes = ir::storage_bytes(facts.dtype, shape, facts.layout);
   if (OutputAllocator* allocator = context_.allocator_of(slot)) {
     value.data = allocator->allocate(facts.name, bytes);

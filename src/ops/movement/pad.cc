@@ -110,6 +110,10 @@ Result<Padding> padding(const NodeFacts& node, const KernelRun& run) {
     return Status(StatusCode::kInvalidArgument, std::to_string(pads.size()) + " pads for " +
                                                     std::to_string(axes.size()) + " axes");
   }
+  constexpr int64_t kMost = int64_t{1} << 40;  // far from overflow
+  if (std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p < -kMost || p > kMost; })) {
+    return Status(StatusCode::kInvalidArgument, "pads " + to_string(pads) + " are out of range");
+  }
   pad.begin.assign(x.size(), 0);
   pad.end.assign(x.size(), 0);
   for (size_t i = 0; i < axes.size(); ++i) {

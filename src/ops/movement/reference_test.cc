@@ -140,5 +140,20 @@ TEST(MovementReference, ScalarsAndEmptyTensors) {
             (V{2}));
 }
 
+// No kernel is asked for what cannot be stored.
+TEST(Movement, TensorsLargerThanMemoryAreErrors) {
+  const HostTensor x = floats({2}, {1, 2});
+  for (const double pad : {4e18, 1e12, -4e18}) {
+    EXPECT_FALSE(reference_status({"Pad", {}, {x, int64s({2}, {pad, 0})}}).is_ok()) << pad;
+  }
+  const auto filled = [](std::string_view shape) {
+    return infer("ConstantOfShape", {}, {contents_fact(shape)}).status.is_ok();
+  };
+  EXPECT_FALSE(filled("1099511627776, 1099511627776"));
+  EXPECT_FALSE(filled("batch, 1099511627776, 1099511627776"));
+  EXPECT_TRUE(filled("batch, 1024, 1024"));
+  EXPECT_TRUE(filled("0, 1099511627776"));
+}
+
 }  // namespace
 }  // namespace penstock::ops::test
