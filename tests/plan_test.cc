@@ -2,6 +2,7 @@
 // The public API from an ONNX file to answers: build, load, profile, contexts.
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "shipped_model.h"
 
@@ -39,6 +40,26 @@ TEST_F(Plan, SameBuildGivesTheSameBytes) {
   ASSERT_TRUE(build_resnet20(first.path(), 2).is_ok());
   ASSERT_TRUE(build_resnet20(second.path(), 2).is_ok());
   EXPECT_EQ(read_file(first.path()), read_file(second.path()));
+}
+
+TEST_F(Plan, BuildsInMemoryTheSameBytes) {
+  const TemporaryFile file("same.plan");
+  ASSERT_TRUE(build_resnet20(file.path(), 2).is_ok());
+  BuildOptions options;
+  options.optimization_level = 0;
+  options.threads = 2;
+  options.profile.inputs["images"].max = {8, 3, 32, 32};
+  const std::string onnx = read_file(resnet20_onnx());
+  const OnnxBytes model{std::as_bytes(std::span<const char>(onnx)), "", ""};
+  for (const Result<BuiltPlan>& built :
+       {build_plan_in_memory(model, options), build_plan_in_memory(resnet20_onnx(), options)}) {
+    ASSERT_TRUE(built.is_ok()) << built.status().message();
+    const auto* bytes = reinterpret_cast<const char*>(built->plan.data());
+    EXPECT_TRUE(std::string(bytes, built->plan.size()) == read_file(file.path()));
+    EXPECT_EQ(built->summary.plan_bytes, built->plan.size());
+  }
+  options.stop_after = "import";
+  EXPECT_EQ(build_plan_in_memory(model, options).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(Plan, RowsDoNotDependOnTheirBatch) {
