@@ -9,7 +9,7 @@ import small_models
 from command import ROOT, build, penstock, run
 from onnx import TensorProto, helper
 
-COMMANDS = ["build", "run", "inspect", "bench", "compare"]
+COMMANDS = ["build", "run", "inspect", "bench", "compare", "operators"]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ _TOLERANCES = {"rtol", "atol"}  # the suite passes them to prepare too
 
 
 def _row_major(value: Any) -> Any:
+    if isinstance(value, list):  # a sequence
+        return [_row_major(item) for item in value]
     return numpy.asarray(value, order="C") if isinstance(value, (numpy.ndarray, numpy.generic)) else value
 
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "errors.h"
+#include "values.h"
 
 namespace penstock::python {
 namespace {
@@ -45,6 +46,13 @@ void unlocked(Call&& call) {
     status = call();
   }
   if (!status.is_ok()) raise(status);
+}
+
+void check_bindable(const TensorInfo& output) {
+  if (!is_copied(output)) return;
+  raise("UnsupportedError", "output '" + output.name +
+                                "': strings, sequences and optionals are not written to arrays of "
+                                "the caller's: take them from run() or output()");
 }
 
 }  // namespace
@@ -106,8 +114,16 @@ void PyContext::bind(Place& place, ArrayView array) {
   place.array = std::move(array);
 }
 
+void PyContext::bind_input(Place& place, nb::handle object) {
+  if (!is_copied(place.info)) return bind(place, view_of(object, "input", place.info));
+  checked_ = false;
+  check(context_->set_input(place.info.name, value_of(object, place.info)));
+  place.is_set = true;
+}
+
 void PyContext::unbind(Place& place) {
   checked_ = false;
+  place.is_set = false;
   if (place.array) (void)context_->set_tensor_address(place.info.name, nullptr);
   place.array.reset();
 }
@@ -131,7 +147,7 @@ void PyContext::set_input(nb::str name, nb::handle array) {
   settle();
   Place& place = find(view_of_name(name), "input");
   if (array.is_none()) return unbind(place);
-  bind(place, view_of(array, "input", place.info));
+  bind_input(place, array);
 }
 
 void PyContext::set_output(nb::str name, nb::handle array) {
@@ -139,6 +155,7 @@ void PyContext::set_output(nb::str name, nb::handle array) {
   settle();
   Place& place = find(view_of_name(name), "output");
   if (array.is_none()) return unbind(place);
+  check_bindable(place.info);
   bind(place, view_of(array, "output", place.info));
 }
 
@@ -216,11 +233,13 @@ void PyContext::wait() {
 
 void PyContext::bind_inputs(nb::dict inputs) {
   for (const auto& [name, array] : inputs) {
-    Place& place = find(view_of_name(name), "input");
-    bind(place, view_of(array, "input", place.info));
+    bind_input(find(view_of_name(name), "input"), array);
   }
-  for (const Place& place : places_) {
-    if (place.is_input && !place.array) {
+  for (Place& place : places_) {
+    const bool is_optional = place.info.kind == ValueKind::kOptionalTensor ||
+                             place.info.kind == ValueKind::kOptionalSequence;
+    if (place.is_input && is_optional && !place.is_set) bind_input(place, nb::none());
+    if (place.is_input && !place.array && !place.is_set) {
       raise("InvalidArgumentError", "input '" + place.info.name + "' is missing");
     }
   }
@@ -230,16 +249,17 @@ void PyContext::bind_outputs(nb::handle outputs) {
   if (outputs.is_none()) return;
   for (const auto& [name, array] : dictionary(outputs, "outputs")) {
     Place& place = find(view_of_name(name), "output");
+    check_bindable(place.info);
     bind(place, view_of(array, "output", place.info));
   }
 }
 
 void PyContext::make_outputs(nb::dict& results) {
   for (Place& place : places_) {
-    if (place.is_input || place.array) continue;
+    if (place.is_input || place.array || is_copied(place.info)) continue;
     const Shape shape = take(context_->tensor_shape(place.info.name));
     const bool known = std::all_of(shape.begin(), shape.end(), [](int64_t n) { return n >= 0; });
-    if (!known || size_of(place.info.dtype) == 0) continue;
+    if (!known) continue;
     nb::object array = empty_array(shape, place.info.dtype);
     ArrayView view = view_of(array, "output", place.info);
     // Refused where only the run tells the shape: that output is copied afterwards.
@@ -284,6 +304,7 @@ nb::dict PyContext::run(nb::handle inputs, nb::handle outputs) {
 }
 
 nb::object PyContext::copy_output(const Place& place) {
+  if (is_copied(place.info)) return to_python(take(context_->output_value(place.info.name)));
   const OutputView view = take(context_->output(place.info.name));
   nb::object array = empty_array(view.shape, view.dtype);
   TensorInfo info = place.info;

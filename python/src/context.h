@@ -53,9 +53,11 @@ class PyContext {
     TensorInfo info;
     bool is_input = false;
     std::optional<ArrayView> array;
+    bool is_set = false;  // an input that was copied in: see is_copied
   };
 
   Place& find(std::string_view name, const char* role);
+  void bind_input(Place& place, nb::handle object);
   void bind(Place& place, ArrayView array);
   void unbind(Place& place);
   void unbind_all();

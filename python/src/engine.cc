@@ -71,6 +71,9 @@ void bind_tensor_info(nb::module_& module) {
           "dtype", [](const TensorInfo& self) { return numpy_dtype(self.dtype); },
           nb::sig("def dtype(self) -> numpy.dtype"), "NumPy's type, or ml_dtypes'.")
       .def_prop_ro(
+          "kind", [](const TensorInfo& self) { return std::string(to_string(self.kind)); },
+          "'tensor', 'sequence', 'optional' or 'optional sequence'; the type is its tensors'.")
+      .def_prop_ro(
           "onnx_dtype", [](const TensorInfo& self) { return static_cast<int>(self.dtype); },
           "The number of the type in onnx.TensorProto.DataType.")
       .def_prop_ro(

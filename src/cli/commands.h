@@ -15,6 +15,7 @@ void add_run_command(CLI::App& app, int& exit_code);
 void add_inspect_command(CLI::App& app, int& exit_code);
 void add_bench_command(CLI::App& app, int& exit_code);
 void add_compare_command(CLI::App& app, int& exit_code);
+void add_operators_command(CLI::App& app, int& exit_code);
 
 // Options that build, bench and compare share.
 struct BuildFlags {

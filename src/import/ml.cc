@@ -42,8 +42,16 @@ Status import_binarizer(NodeImporter& node) {
   return node.emit_result("Cast", {above}, std::move(attributes));
 }
 
-// The list that stands in one of the attributes <name>_tensor, _floats and _int64s; null where none
-// does.
+// A list of strings among the attributes; null where there is none.
+const std::vector<std::string>* strings(const NodeImporter& node, const std::string& name) {
+  const auto found = node.attributes().all().find(name);
+  return found == node.attributes().all().end()
+             ? nullptr
+             : std::get_if<std::vector<std::string>>(&found->second);
+}
+
+// The list that stands in one of the attributes <name>_tensor, _floats, _int64s and _strings; null
+// where none does.
 Result<Value*> list_attribute(NodeImporter& node, const std::string& name) {
   const ir::Attributes& attributes = node.attributes();
   ir::ConstantRef constant;
@@ -55,6 +63,9 @@ Result<Value*> list_attribute(NodeImporter& node, const std::string& name) {
   } else if (attributes.has(name + "_int64s")) {
     const std::vector<int64_t> values = attributes.get_ints(name + "_int64s");
     constant = ir::make_constant(DataType::kInt64, {static_cast<int64_t>(values.size())}, values);
+  } else if (const std::vector<std::string>* texts = strings(node, name + "_strings")) {
+    constant = ir::make_string_constant({static_cast<int64_t>(texts->size())},
+                                        {texts->begin(), texts->end()});
   }
   return constant == nullptr ? nullptr : node.graph().add_constant(name, std::move(constant));
 }
@@ -65,6 +76,10 @@ Result<Value*> default_value(NodeImporter& node, DataType type) {
     return node.constant(*tensor);
   const ir::Attributes& attributes = node.attributes();
   const Shape one = {1};
+  if (type == DataType::kString) {
+    const std::string text = attributes.get_string("default_string", "_Unused");
+    return node.graph().add_constant("default", ir::make_string_constant(one, {text}));
+  }
   const ir::ConstantRef constant =
       is_floating(type)
           ? ir::constant_of(type, one,
@@ -79,7 +94,7 @@ Status import_label_encoder(NodeImporter& node) {
   PENSTOCK_ASSIGN_OR_RETURN(Value * keys, list_attribute(node, "keys"));
   PENSTOCK_ASSIGN_OR_RETURN(Value * values, list_attribute(node, "values"));
   if (keys == nullptr || values == nullptr) {
-    return node.unsupported("needs keys and values that are numbers; strings are not supported");
+    return node.invalid("needs keys and values, as tensors or lists");
   }
   PENSTOCK_ASSIGN_OR_RETURN(Value * otherwise, default_value(node, values->dtype));
   return node.emit_result("LabelEncoder", {node.input(0), keys, values, otherwise});

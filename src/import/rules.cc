@@ -16,18 +16,24 @@ using Index = std::unordered_map<std::string_view, std::vector<const Rule*>>;
 
 Index make_index() {
   Index index;
+  for (const Rule* rule : all_rules()) index[rule->op].push_back(rule);
+  return index;
+}
+
+}  // namespace
+
+std::vector<const Rule*> all_rules() {
+  std::vector<const Rule*> all;
   for (const RuleList rules :
        {elementwise_rules(), movement_rules(), indexing_rules(), reduction_rules(),
         convolution_rules(), matmul_rules(), normalization_rules(), recurrent_rules(),
         vision_rules(), quantization_rules(), random_rules(), control_rules(), sequence_rules(),
         text_rules(), ml_rules(), training_rules(), attention_rules(), signal_rules(),
         legacy_rules()}) {
-    for (const Rule& rule : rules) index[rule.op].push_back(&rule);
+    for (const Rule& rule : rules) all.push_back(&rule);
   }
-  return index;
+  return all;
 }
-
-}  // namespace
 
 const Rule* find_rule(std::string_view op, int opset) {
   static const Index kIndex = make_index();

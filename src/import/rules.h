@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace penstock::importer {
 
@@ -59,6 +60,7 @@ RuleList attention_rules();
 RuleList signal_rules();
 RuleList legacy_rules();  // forms that ended with opset 6
 
+std::vector<const Rule*> all_rules();
 // The rule for an operator, named as in Rule::op, at that opset of its domain; null where there is
 // none.
 const Rule* find_rule(std::string_view op, int opset);

@@ -59,6 +59,30 @@ class Positions {
   int64_t nan_ = -1;
 };
 
+class StringPositions {
+ public:
+  StringPositions(const StringRef* keys, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) positions_[keys[i].view()] = i;
+  }
+  int64_t of(const StringRef& element) const {
+    const auto found = positions_.find(element.view());
+    return found == positions_.end() ? -1 : found->second;
+  }
+
+ private:
+  std::map<std::string_view, int64_t> positions_;
+};
+
+// For each element of x the place of its key; -1 where it is none.
+template <typename T, typename Places>
+std::vector<int64_t> find_places(const KernelRun& run) {
+  const TensorView& x = run.input(0);
+  const Places positions(run.input(1).as<const T>(), run.input(1).count());
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < x.count(); ++i) places.push_back(positions.of(x.as<const T>()[i]));
+  return places;
+}
+
 Status run_label_encoder(const NodeFacts&, KernelRun& run) {
   const TensorView& x = run.input(0);
   const int64_t count = run.input(1).count();
@@ -69,13 +93,16 @@ Status run_label_encoder(const NodeFacts&, KernelRun& run) {
   }
   PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, *x.shape));
   const int64_t n = x.count();
-  std::vector<int64_t> places(static_cast<size_t>(n));
-  PENSTOCK_RETURN_IF_ERROR(dispatch(x.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const Positions<T> positions(run.input(1).as<const T>(), count);
-    for (int64_t i = 0; i < n; ++i) places[i] = positions.of(x.as<const T>()[i]);
-    return Status::ok();
-  }));
+  std::vector<int64_t> places;
+  if (x.dtype == DataType::kString) {
+    places = find_places<StringRef, StringPositions>(run);
+  } else {
+    PENSTOCK_RETURN_IF_ERROR(dispatch(x.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      places = find_places<T, Positions<T>>(run);
+      return Status::ok();
+    }));
+  }
   return dispatch_size(y.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* values = run.input(2).as<const T>();
