@@ -13,6 +13,7 @@ import small_models
 import penstock.cuda as cuda
 import penstock.cuda.autoinit  # noqa: F401  (as scripts do)
 import penstock.trt as trt
+from penstock import cudart
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 EXPLICIT_BATCH = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
@@ -161,6 +162,31 @@ def test_a_script_of_release_10_with_tensors_by_name(engine, expected):
     stream.synchronize()
     close(buffers["logits"][0].reshape(4, 10), expected(images(4)))
     assert end.time_since(start) > 0
+
+
+def succeeded(result):
+    assert result[0] == cudart.cudaError_t.cudaSuccess, cudart.cudaGetErrorName(result[0])
+    return result[1] if len(result) == 2 else result[1:]
+
+
+def test_a_script_of_release_10_with_cuda_python(engine, expected):
+    context, pixels, logits = engine.create_execution_context(), images(3), np.zeros((3, 10), np.float32)
+    stream = succeeded(cudart.cudaStreamCreate())
+    source, target = (succeeded(cudart.cudaMalloc(array.nbytes)) for array in (pixels, logits))
+    context.set_input_shape("images", pixels.shape)
+    context.set_tensor_address("images", source)
+    context.set_tensor_address("logits", target)
+    to_device, to_host = cudart.cudaMemcpyKind.cudaMemcpyHostToDevice, cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost
+    succeeded(cudart.cudaMemcpyAsync(source, pixels.ctypes.data, pixels.nbytes, to_device, stream))
+    assert context.execute_async_v3(stream)
+    succeeded(cudart.cudaMemcpyAsync(logits.data, target, logits.nbytes, to_host, stream))
+    succeeded(cudart.cudaStreamSynchronize(stream))
+    close(logits, expected(pixels))
+    assert cudart.cudaMemcpy(source, pixels, pixels.nbytes + 1, to_device)[0] == cudart.cudaError_t.cudaErrorInvalidValue
+    for pointer in (source, target):
+        succeeded(cudart.cudaFree(pointer))
+    assert cudart.cudaFree(source)[0] == cudart.cudaError_t.cudaErrorInvalidValue
+    succeeded(cudart.cudaStreamDestroy(stream))
 
 
 def test_the_example_runs(capsys):

@@ -50,31 +50,28 @@ class RuntimeError(Error):  # noqa: A001  (pycuda's name)
 
 _lock = threading.Lock()
 _starts: list[int] = []
-_sizes: dict[int, int] = {}
+_blocks: dict[int, weakref.ref[numpy.ndarray]] = {}  # address: its bytes
 
 
-def _register(address: int, size: int) -> None:
+def _register(block: numpy.ndarray) -> None:
     with _lock:
-        if address not in _sizes:
-            bisect.insort(_starts, address)
-        _sizes[address] = size
+        bisect.insort(_starts, block.ctypes.data)
+        _blocks[block.ctypes.data] = weakref.ref(block)
 
 
 def _forget(address: int) -> None:
     with _lock:
-        if _sizes.pop(address, None) is not None:
+        if _blocks.pop(address, None) is not None:
             _starts.pop(bisect.bisect_left(_starts, address))
 
 
-def room_at(address: int) -> int | None:
-    """Bytes from an address to the end of the allocation it lies in; None where mem_alloc did not make it."""
+def _from(address: int) -> numpy.ndarray | None:
+    """The bytes from an address to the end of the allocation it lies in; None where mem_alloc did not make it."""
     with _lock:
         index = bisect.bisect_right(_starts, address) - 1
-        if index < 0:
-            return None
-        start = _starts[index]
-        end = start + _sizes[start]
-    return end - address if address < end else None
+        start = _starts[index] if index >= 0 else 0
+        block = _blocks[start]() if index >= 0 else None
+    return block[address - start:] if block is not None and address - start < max(block.size, 1) else None
 
 
 def _aligned(size: int) -> numpy.ndarray:
@@ -91,10 +88,10 @@ class DeviceAllocation:
     """Device memory; int() is its address."""
 
     def __init__(self, size: int):
-        self._bytes: numpy.ndarray | None = _aligned(max(size, 1))
+        self._bytes: numpy.ndarray | None = _aligned(size)
         self._address = self._bytes.ctypes.data
         self.size = size
-        _register(self._address, size)
+        _register(self._bytes)
 
     def __int__(self) -> int:
         if self._bytes is None:
@@ -161,24 +158,29 @@ def address_of(memory: Any) -> int:
     return address
 
 
-def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
-    """An array over memory that somebody else keeps alive."""
+class _Foreign:
+    """Memory that NumPy looks at where it is."""
+
+    def __init__(self, address: int, size: int):
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+def array_at(address: int, shape: tuple[int, ...], dtype: Any, what: str = "memory") -> numpy.ndarray:
+    """An array over device memory. It keeps what mem_alloc made alive; other memory is the caller's to keep."""
     dtype = numpy.dtype(dtype)
     size = dtype.itemsize
     for extent in shape:
         size *= extent
     if size == 0:
         return numpy.empty(shape, dtype)
-    check_room(address, size, "memory")
-    return numpy.frombuffer((ctypes.c_ubyte * size).from_address(address), dtype).reshape(shape)
-
-
-def check_room(address: int, size: int, what: str) -> None:
-    if address == 0 and size:
+    if address == 0:
         raise LogicError(f"{what}: the address is null")
-    room = room_at(address)
-    if room is not None and size > room:
-        raise LogicError(f"{what}: {size} bytes do not fit the {room} that are allocated at this address")
+    rest = _from(address)
+    if rest is None:
+        rest = numpy.asarray(_Foreign(address, size))
+    elif size > rest.size:
+        raise LogicError(f"{what}: {size} bytes do not fit the {rest.size} that are allocated at this address")
+    return rest[:size].view(dtype).reshape(shape)
 
 
 # --- page-locked memory: the host's, like all of it ------------------------------------------------------------------
@@ -396,11 +398,10 @@ def _has_buffer(array: Any) -> bool:
 
 
 def _copy(what: str, target: int, source: int, size: int, stream: Any, keep: list[Any]) -> None:
-    check_room(target, size, what)
-    check_room(source, size, what)
+    to, of = (array_at(address, (size,), numpy.uint8, what) for address in (target, source))
 
     def move() -> None:
-        ctypes.memmove(target, source, size)
+        to[...] = of
         keep.clear()  # held until now
     enqueue(stream, move)
 

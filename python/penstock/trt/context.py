@@ -2,7 +2,6 @@
 """IExecutionContext: runs an engine on memory that is given by address."""
 from __future__ import annotations
 
-import ctypes
 import threading
 from typing import Any
 
@@ -236,17 +235,21 @@ class IExecutionContext(Checked):
             addresses = addresses_of(bindings)
             self._settle()
             self._bind(addresses)
-            done = threading.Event()
-
-            def run() -> None:
-                try:
-                    self._run(addresses, stream)
-                finally:
-                    done.set()
-            if cuda.is_queued(stream):
-                self._pending = done
-            cuda.enqueue(stream, run)
+            if not cuda.is_queued(stream):
+                self._run(addresses, stream)
+            else:
+                self._enqueue(addresses, stream)
         return outcome.ok
+
+    def _enqueue(self, addresses: dict[str, int], stream: Any) -> None:
+        done = self._pending = threading.Event()
+
+        def run() -> None:
+            try:
+                self._run(addresses, stream)
+            finally:
+                done.set()
+        cuda.enqueue(stream, run)
 
     def _bind(self, addresses: dict[str, int]) -> None:
         missing = self.infer_shapes()
@@ -266,19 +269,11 @@ class IExecutionContext(Checked):
                 self._bind_one(self._context.set_output, name, addresses.get(name, 0), shape, tensor)
 
     def _bind_one(self, bind: Any, name: str, address: int, shape: tuple[int, ...], tensor: Any) -> None:
-        if self._bound.get(name) == (address, shape):
-            return
-        size = tensor.dtype.itemsize
-        for extent in shape:
-            size *= extent
-        if address == 0 and size:
+        if address == 0 and 0 not in shape:
             raise InvalidArgumentError(f"tensor '{name}' has no address; call set_tensor_address")
-        try:
-            array = cuda.array_at(address, shape, tensor.dtype)
-        except cuda.LogicError as error:
-            raise InvalidArgumentError(f"tensor '{name}' of shape {list(shape)}: {error}") from None
-        bind(name, array)
-        self._bound[name] = (address, shape)
+        if self._bound.get(name) != (address, shape):  # what is bound keeps its memory
+            bind(name, cuda.array_at(address, shape, tensor.dtype, f"tensor '{name}' of shape {list(shape)}"))
+            self._bound[name] = (address, shape)
 
     def _run(self, addresses: dict[str, int], stream: Any) -> None:
         self._context.execute()
@@ -301,6 +296,4 @@ class IExecutionContext(Checked):
                 raise penstock.OutOfMemoryError(f"output '{name}': its allocator gave no memory for {size} bytes")
             self._addresses[name] = address
             allocator.notify_shape(name, Dims(array.shape))
-        if array.nbytes:
-            cuda.check_room(address, array.nbytes, f"output '{name}' of shape {list(array.shape)}")
-            ctypes.memmove(address, array.ctypes.data, array.nbytes)
+        cuda.array_at(address, array.shape, array.dtype, f"output '{name}' of shape {list(array.shape)}")[...] = array

@@ -8,6 +8,7 @@ import time
 from typing import Any, Iterator
 
 import penstock
+from penstock import cuda
 from penstock.trt.enums import Severity
 from penstock.trt.unsupported import NotSupportedError
 
@@ -66,7 +67,7 @@ def logged(logger: ILogger, recorder: Any = None) -> Iterator[Outcome]:
         outcome.ok = True
     except NotSupportedError:
         raise
-    except (penstock.Error, TypeError, ValueError, MemoryError) as error:
+    except (penstock.Error, cuda.Error, TypeError, ValueError, OverflowError, MemoryError, OSError) as error:
         logger.log(Severity.ERROR, str(error))
         if recorder is not None:
             from penstock.trt.enums import ErrorCodeTRT

@@ -152,12 +152,14 @@ class Checked:
         raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            return object.__setattr__(self, name, value)
         known = self._reason(name)
         if known and value is None:  # nothing, which is what there is
             return
         if known:
             raise error(known)
-        if not name.startswith("_") and not hasattr(type(self), name):
+        if not hasattr(type(self), name):
             raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
         object.__setattr__(self, name, value)
 
