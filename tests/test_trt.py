@@ -265,6 +265,7 @@ def test_a_classifier_made_by_hand_agrees_with_numpy():
 X = random(2, 3, 4, 5)
 Y = random(2, 3, 4, 5, seed=1)
 POSITIVE = np.abs(X) + 0.5
+SCALES = np.float32([0.02, 0.01, 0.05])[:, None, None]
 erf = np.vectorize(math.erf)
 A, E, U, R = trt.ActivationType, trt.ElementWiseOperation, trt.UnaryOperation, trt.ReduceOperation
 
@@ -347,6 +348,11 @@ LAYERS = {
     "unsqueeze": (lambda n, x: out(n.add_unsqueeze(x, [0])), [X], X[None]),
     "layer norm": (lambda n, x, s, b: out(n.add_normalization(x, s, b, 0b1000)), [X, Y[:1, :1, :1], X[:1, :1, :1]],
                    (X - X.mean(-1, keepdims=True)) / np.sqrt(X.var(-1, keepdims=True) + 1e-5) * Y[:1, :1, :1] + X[:1, :1, :1]),
+    "quantize": (lambda n, x, s: out(n.add_dequantize(out(n.add_quantize(x, s)), s)), [X, np.float32([0.02])],
+                 np.clip(np.round(X / np.float32(0.02)), -128, 127) * np.float32(0.02)),
+    "quantize an axis": (lambda n, x, s: out(n.add_dequantize(out(n.add_quantize(x, s), axis=1), s), axis=1),
+                         [X, np.float32([0.02, 0.01, 0.05])],
+                         np.clip(np.round(X / SCALES), -128, 127) * SCALES),
     "linspace": (lambda n: out(n.add_fill((5,), trt.FillOperation.LINSPACE), alpha=1.0, beta=0.5), [],
                  np.float32([1, 1.5, 2, 2.5, 3])),
     "reverse sequence": (lambda n, x, k: out(n.add_reverse_sequence(x, k)), [X[0, 0], np.int32([4, 1, 2, 3, 1])],
@@ -359,8 +365,9 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_agrees_with_numpy(name):
     make, inputs, wanted = LAYERS[name]
-    if name == "einsum" and not trt.OnnxParser(None, Messages()).supports_operator("Einsum"):
-        pytest.skip("no Einsum in this build")
+    operator = {"einsum": "Einsum", "quantize": "QuantizeLinear", "quantize an axis": "QuantizeLinear"}.get(name, "Relu")
+    if not trt.OnnxParser(None, Messages()).supports_operator(operator):
+        pytest.skip(f"no {operator} in this build")
     (ours,) = run_network(make, inputs)
     assert ours.dtype == wanted.dtype or wanted.dtype == np.float64
     close(ours, wanted)

@@ -13,6 +13,7 @@ from penstock.trt.enums import (ActivationType, DataType, ElementWiseOperation, 
                                 PoolingType, ReduceOperation, ScaleMode, TopKOperation, UnaryOperation)
 from penstock.trt.tensor import Extents, ILayer, Parameter
 from penstock.trt.types import Dims
+from penstock.trt.unsupported import error
 
 
 def bits(mask: int) -> list[int]:
@@ -388,3 +389,39 @@ class INormalizationLayer(ILayer):
         if grouped:
             value = emit.node("Reshape", [value, shape])
         emit.node("Add", [emit.node("Mul", [value, inputs[1]]), inputs[2]], outputs[0])
+
+
+class IQuantizeLayer(ILayer):
+    """round(x / scale), clamped to INT8: an explicit step, exact as such."""
+
+    _layer_type = LayerType.QUANTIZE
+    _operator = "QuantizeLinear"
+    axis = Parameter(None)
+    to_type = Parameter(DataType.INT8)
+
+    def _check_type(self) -> None:
+        if self.to_type != DataType.INT8:
+            raise error(f"{type(self).__name__}.to_type", f"only INT8, got {self.to_type.name}")
+
+    def _emit(self, emit: Any, inputs: list[str], outputs: list[str]) -> None:
+        self._check_type()
+        value, scale = inputs[:2]
+        shape = emit.shape(scale)
+        if math.prod(shape) == 1:
+            scale, shape = emit.node("Reshape", [scale, emit.ints([])]), []
+        elif self.axis is None:
+            raise InvalidArgumentError(f"layer '{self.name}': the scale has the shape {shape}; set the axis it goes along")
+        zero = emit.constant(numpy.zeros(shape, numpy.int8))
+        emit.node(self._operator, [value, scale, zero], outputs[0], axis=self.axis if shape else None)
+
+
+class IDequantizeLayer(IQuantizeLayer):
+    """x * scale, from INT8."""
+
+    _layer_type = LayerType.DEQUANTIZE
+    _operator = "DequantizeLinear"
+    to_type = Parameter(DataType.FLOAT)
+
+    def _check_type(self) -> None:
+        if self.to_type != DataType.FLOAT:
+            raise error(f"{type(self).__name__}.to_type", f"only FLOAT, got {self.to_type.name}; use add_cast")

@@ -145,6 +145,12 @@ class LayerCalls:
         return self._add(layers.ICumulativeLayer, [input, axis], op=CumulativeOperation(op), exclusive=exclusive,
                          reverse=reverse)
 
+    def add_quantize(self, input, scale, output_type=DataType.INT8):  # noqa: A002
+        return self._add(layers.IQuantizeLayer, [input, scale], to_type=DataType(output_type))
+
+    def add_dequantize(self, input, scale, output_type=DataType.FLOAT):  # noqa: A002
+        return self._add(layers.IDequantizeLayer, [input, scale], to_type=DataType(output_type))
+
     def add_squeeze(self, input, axes):  # noqa: A002
         return self._add(shape_layers.ISqueezeLayer, [input, self._axes(axes)])
 

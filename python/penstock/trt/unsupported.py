@@ -43,15 +43,15 @@ REASONS = {
                     _LOOP),
     **dict.fromkeys(("IIfConditional", "IIfConditionalBoundaryLayer", "IIfConditionalInputLayer",
                      "IIfConditionalOutputLayer", "IConditionLayer"), _CONDITIONAL),
-    **dict.fromkeys(("IQuantizeLayer", "IDequantizeLayer", "IDynamicQuantizeLayer"),
-                    "parse a model with QuantizeLinear and DequantizeLinear"),
+    "IDynamicQuantizeLayer": "use add_quantize and add_dequantize",
+    **dict.fromkeys(("IQuantizeLayer.block_shape", "IDequantizeLayer.block_shape"), "scales are of a tensor or of an axis"),
     **dict.fromkeys(("IAttention", "IAttentionBoundaryLayer", "IAttentionInputLayer", "IAttentionOutputLayer",
                      "IRotaryEmbeddingLayer", "IKVCacheUpdateLayer", "IMoELayer"),
                     "use matrix products and softmax, or parse a model with these operators"),
     "IDistCollectiveLayer": _MANY_DEVICES,
     "IAssertionLayer": "shapes are checked by the profile; leave it out",
     "IRaggedSoftMaxLayer": "use add_softmax with a mask",
-    "INMSLayer": "parse a model with NonMaxSuppression",
+    "INMSLayer": "parse a model with NonMaxSuppression, whose boxes come in ONNX's order",
     "UffParser": "UFF is gone since TensorRT 9; export ONNX",
     "CaffeParser": "Caffe is gone since TensorRT 9; export ONNX",
     # Builder
@@ -70,14 +70,14 @@ REASONS = {
     **{f"INetworkDefinition.{name}": _PLUGIN for name in ("add_plugin", "add_plugin_v2", "add_plugin_v3", "add_plugin_ext")},
     "INetworkDefinition.add_loop": _LOOP,
     "INetworkDefinition.add_if_conditional": _CONDITIONAL,
-    **{f"INetworkDefinition.{name}": "use add_constant weights in FP32, or parse a model with QuantizeLinear and "
-       "DequantizeLinear" for name in ("add_quantize", "add_dequantize", "add_dynamic_quantize", "add_dynamic_quantize_v2")},
+    **{f"INetworkDefinition.{name}": "use add_quantize and add_dequantize" for name in
+       ("add_dynamic_quantize", "add_dynamic_quantize_v2")},
     **{f"INetworkDefinition.{name}": "use matrix products and softmax, or parse a model with these operators"
        for name in ("add_attention", "add_rotary_embedding", "add_kv_cache_update", "add_moe")},
     "INetworkDefinition.add_dist_collective": _MANY_DEVICES,
     "INetworkDefinition.add_assertion": "shapes are checked by the profile; leave it out",
     "INetworkDefinition.add_ragged_softmax": "use add_softmax with a mask",
-    "INetworkDefinition.add_nms": "parse a model with NonMaxSuppression",
+    "INetworkDefinition.add_nms": "parse a model with NonMaxSuppression, whose boxes come in ONNX's order",
     "INetworkDefinition.add_rnn_v2": "parse a model with LSTM, GRU or RNN",
     **{f"INetworkDefinition.{name}": _REFIT for name in
        ("mark_weights_refittable", "unmark_weights_refittable", "set_weights_name")},
