@@ -373,6 +373,19 @@ def test_a_layer_agrees_with_numpy(name):
     close(ours, wanted)
 
 
+def test_a_network_is_an_onnx_model_that_others_run():
+    import onnxruntime
+    network = trt.Builder(Messages()).create_network()
+    gelu = activation(A.GELU_ERF)(network, network.add_input("x", trt.float32, (2, 3, -1, 5)))
+    gelu.name = "y"
+    network.mark_output(gelu)
+    model = onnx.load_from_string(network.serialize())
+    assert [node.name for node in model.graph.node][-1] == network.get_layer(0).name
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    close(session.run(None, {"x": X})[0], LAYERS["gelu erf"][2])
+
+
 def test_topk_gives_values_and_indices():
     def make(network, x):
         layer = network.add_topk(x, trt.TopKOperation.MAX, 2, 1 << 3)

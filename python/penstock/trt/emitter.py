@@ -41,7 +41,8 @@ class Emitter:
         self.inputs: list[Any] = []
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self._names = names
+        self._names = names  # of values
+        self._node_names: set[str] = set()
         self._inferred: tuple[int, dict[str, Any]] = (-1, {})
         self.layer = ""
 
@@ -67,8 +68,11 @@ class Emitter:
 
     def multiple(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
         known = {name: value for name, value in attributes.items() if value is not None}
-        # The layer's name on the node that ends it: profiles and inspectors show it.
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, outputs, name=f"{self.layer}", **known))
+        # The layer's name on the node that ends it: profiles and inspectors show it. Others have their output's.
+        ends = not outputs[0].startswith(f"{self.layer}/") and self.layer not in self._node_names
+        name = self.layer if ends else outputs[0]
+        self._node_names.add(name)
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, outputs, name=name, **known))
         return outputs
 
     def reduce(self, operator: str, value: str, axes: list[int], keep: bool, output: str | None = None) -> str:

@@ -249,6 +249,16 @@ class INetworkDefinition(LayerCalls, Checked):
         emit.cast(inner, tensor._wanted, tensor.name)
         return emit.onnx.ValueInfoProto(name=tensor.name)
 
+    def _describe_outputs(self, model: Any) -> None:
+        """Types and shapes, which a build finds itself and other readers want."""
+        known = self._inferred()
+        for value in model.graph.output:
+            if value.name in known:
+                value.type.CopyFrom(known[value.name])
+            wanted = self._tensors[value.name]._wanted
+            if wanted is not None:
+                value.type.tensor_type.elem_type = onnx_type(wanted)
+
     # --- TensorRT's ---------------------------------------------------------------------------------------------------
     @property
     def name(self) -> str:
@@ -337,6 +347,8 @@ class INetworkDefinition(LayerCalls, Checked):
         """The network as the bytes of an ONNX model."""
         from penstock.trt.types import IHostMemory
         model = self._to_model()
+        if not isinstance(model, (str, bytes)):
+            self._describe_outputs(model)
         if isinstance(model, str):
             with open(model, "rb") as file:
                 return IHostMemory(file.read())
