@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 from penstock.errors import InvalidArgumentError
-from penstock.trt import emitter, layers, shape_layers
+from penstock.trt import emitter, layers, parsed, shape_layers
 from penstock.trt.emitter import require_onnx
-from penstock.trt.enums import DataType, LayerType, NetworkDefinitionCreationFlag, Severity
+from penstock.trt.enums import DataType, NetworkDefinitionCreationFlag, Severity
 from penstock.trt.network_layers import LayerCalls
 from penstock.trt.tensor import ILayer, ITensor
 from penstock.trt.types import onnx_type
@@ -28,20 +28,7 @@ class ModelLayer(ILayer):
 
     @property
     def type(self) -> Any:
-        known = {"Conv": "CONVOLUTION", "ConvTranspose": "DECONVOLUTION", "MatMul": "MATRIX_MULTIPLY", "Gemm": "MATRIX_MULTIPLY",
-                 "Concat": "CONCATENATION", "Softmax": "SOFTMAX", "Reshape": "SHUFFLE", "Transpose": "SHUFFLE",
-                 "MaxPool": "POOLING", "AveragePool": "POOLING", "GlobalAveragePool": "REDUCE", "Constant": "CONSTANT",
-                 "Add": "ELEMENTWISE", "Sub": "ELEMENTWISE", "Mul": "ELEMENTWISE", "Div": "ELEMENTWISE", "Cast": "CAST",
-                 "Relu": "ACTIVATION", "Sigmoid": "ACTIVATION", "Tanh": "ACTIVATION", "Gather": "GATHER", "Slice": "SLICE",
-                 "Shape": "SHAPE", "Resize": "RESIZE", "TopK": "TOPK", "NonZero": "NON_ZERO", "Where": "SELECT",
-                 "Identity": "IDENTITY", "BatchNormalization": "SCALE", "LayerNormalization": "NORMALIZATION",
-                 "InstanceNormalization": "NORMALIZATION", "GroupNormalization": "NORMALIZATION", "Erf": "UNARY",
-                 "Sqrt": "UNARY", "Exp": "UNARY", "Pow": "ELEMENTWISE", "Squeeze": "SQUEEZE", "Unsqueeze": "UNSQUEEZE"}
-        operator = self._node.op_type
-        if operator.startswith("Reduce"):
-            return LayerType.REDUCE
-        # The rest have no type of their own in TensorRT: it makes plugins or several layers of them.
-        return LayerType[known.get(operator, "PLUGIN")]
+        return parsed.layer_type(self._node.op_type)
 
     def _emit(self, emit: Any, inputs: list[str], outputs: list[str]) -> None:
         node = type(self._node)()
@@ -180,7 +167,7 @@ class INetworkDefinition(LayerCalls, Checked):
     def _emitted(self) -> Any:
         emit = emitter.Emitter(self._opset(), set(self._tensors))
         if self._model is not None:
-            if emit.opset < 13 and any(not isinstance(layer, ModelLayer) for layer in self._layers):
+            if emit.opset < 13 and any("_node" not in layer.__dict__ for layer in self._layers):
                 raise InvalidArgumentError(f"layers cannot be added to a model of operator set {emit.opset}; export it with 13 "
                                            "or newer, or use onnx.version_converter")
             emit.initializers.extend(self._model.graph.initializer)
@@ -189,8 +176,9 @@ class INetworkDefinition(LayerCalls, Checked):
             self._emit_input(emit, tensor, replaced)
         for layer in self._layers:
             emit.layer = layer.name
-            layer._emit(emit, [replaced.get(tensor.name, tensor.name) if tensor else "" for tensor in layer._inputs],
-                        [tensor.name if tensor else "" for tensor in layer._outputs])
+            write = ModelLayer._emit if "_node" in layer.__dict__ else type(layer)._emit
+            write(layer, emit, [replaced.get(tensor.name, tensor.name) if tensor else "" for tensor in layer._inputs],
+                  [tensor.name if tensor else "" for tensor in layer._outputs])
         return emit
 
     def _emit_input(self, emit: Any, tensor: ITensor, replaced: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.errors import InvalidArgumentError
+from penstock.trt import parsed
 from penstock.trt.enums import DataType, LayerType, TensorLocation
 from penstock.trt.types import Dims, from_onnx
 from penstock.trt.unsupported import REASONS, Checked, Option, error
@@ -94,7 +95,20 @@ class ITensor(Checked):
 class Parameter(Option):
     """A property of a layer: setting it changes the network."""
 
+    # Scripts turn layers of a parsed model into the classes of their types by setting __class__.
+    def _refuse(self, instance: Any) -> None:
+        raise error(f"{type(instance).__name__}.{self._name.removeprefix('_option_')}",
+                    f"'{instance.name}' was parsed: its attributes stand in the ONNX model, change them there")
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None or "_node" not in instance.__dict__:
+            return super().__get__(instance, owner)
+        known = parsed.parameter(instance._node.op_type, self._name.removeprefix("_option_"))
+        return known if known is not None else self._refuse(instance)
+
     def __set__(self, instance: Any, value: Any) -> None:
+        if "_node" in instance.__dict__:
+            self._refuse(instance)
         super().__set__(instance, value)
         instance._network._changed()
 
@@ -137,7 +151,7 @@ class ILayer(Checked):
 
     @property
     def type(self) -> Any:
-        return self._layer_type
+        return parsed.layer_type(self._node.op_type) if "_node" in self.__dict__ else self._layer_type
 
     @property
     def num_inputs(self) -> int:

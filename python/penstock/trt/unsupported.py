@@ -134,6 +134,29 @@ REASONS = {
 }
 
 
+# Properties that can be read, and set to what they are.
+RESTING = {
+    "Builder.gpu_allocator": None,
+    "IBuilderConfig.DLA_core": -1,
+    "IBuilderConfig.algorithm_selector": None,
+    "IBuilderConfig.int8_calibrator": None,
+    "IBuilderConfig.plugins_to_serialize": [],
+    "IBuilderConfig.quantization_flags": 0,
+    "IBuilderConfig.remote_auto_tuning_config": "",
+    "ICudaEngine.minimum_weight_streaming_budget": 0,
+    "ICudaEngine.weight_streaming_budget": 0,
+    "ICudaEngine.weight_streaming_budget_v2": 0,
+    "ICudaEngine.weight_streaming_scratch_memory_size": 0,
+    "IExecutionContext.temporary_allocator": None,
+    "IExecutionContext.unfused_tensors_debug_state": False,
+    "ITensor.dynamic_range": None,
+    "Runtime.DLA_core": -1,
+    "Runtime.gpu_allocator": None,
+    "Runtime.temporary_directory": None,
+    "Runtime.tempfile_control_flags": 0,
+}
+
+
 def error(name: str, instead: str | None = None) -> NotSupportedError:
     return NotSupportedError(f"tensorrt.{name} is not supported by Penstock: {instead or REASONS[name]}")
 
@@ -147,6 +170,8 @@ class Checked:
 
     def __getattr__(self, name: str) -> Any:
         known = self._reason(name)
+        if known in RESTING:
+            return RESTING[known]
         if known:
             raise error(known)
         raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
@@ -155,7 +180,7 @@ class Checked:
         if name.startswith("_"):
             return object.__setattr__(self, name, value)
         known = self._reason(name)
-        if known and value is None:  # nothing, which is what there is
+        if known and (value is None or known in RESTING and value == RESTING[known]):  # which is what there is
             return
         if known:
             raise error(known)
