@@ -4,6 +4,7 @@ import json
 import math
 import pathlib
 import runpy
+import sys
 
 import numpy as np
 import onnx
@@ -461,6 +462,34 @@ def test_names_shapes_and_types_of_a_parsed_model_change(parsed, expected):
     np.testing.assert_allclose(logits, expected(half.astype(np.float32)), rtol=2e-3, atol=2e-3)
 
 
+def test_weights_beside_a_model_are_found_also_when_it_is_edited(model, tmp_path, expected, logger):
+    proto = onnx.load(model)
+    path = tmp_path / "outside.onnx"
+    onnx.save_model(proto, path, save_as_external_data=True, location="weights", size_threshold=0)
+    for edit in (False, True):
+        for parse in (lambda parser: parser.parse_from_file(str(path)),
+                      lambda parser: parser.parse(path.read_bytes(), path=str(path))):
+            builder = trt.Builder(logger)
+            network = builder.create_network()
+            assert parse(trt.OnnxParser(network, logger)), logger.text()
+            if edit:
+                network.get_input(0).name = "pixels"
+            engine = builder.build_engine(network, builder.create_builder_config())
+            assert engine is not None, logger.text()
+            close(run_engine(engine, [images()])[0], expected(images()))
+
+
+def test_parsing_and_building_do_without_onnx_and_the_rest_says_so(model, logger, monkeypatch):
+    for name in [name for name in sys.modules if name == "onnx" or name.startswith("onnx.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    assert trt.OnnxParser(network, logger).parse_from_file(str(model))
+    assert builder.build_serialized_network(network, builder.create_builder_config()) is not None
+    with pytest.raises(NotImplementedError, match="pip install onnx"):
+        network.get_input(0)
+
+
 # --- engines, contexts, and what goes wrong ----------------------------------------------------------------------------
 
 def test_an_engine_opens_from_a_stream_reader_too(plan, logger, expected):
@@ -539,6 +568,39 @@ def test_an_output_allocator_gets_the_shape_that_the_run_found(logger):
     assert context.execute_async_v3(0), logger.text()
     assert allocator.shape == tuple(context.get_tensor_shape("found")) == (2, 3)
     np.testing.assert_array_equal(cuda.from_device(allocator.buffer, (2, 3), np.int32), np.nonzero(x))
+
+
+def test_a_shape_that_is_an_input_has_its_values_from_memory_or_from_the_context(logger):
+    proto = onnx.helper.make_model(onnx.helper.make_graph(
+        [onnx.helper.make_node("Reshape", ["x", "shape"], ["y"])], "reshape",
+        [small_models.value("x", (2, 3)), small_models.value("shape", (2,), onnx.TensorProto.INT64)],
+        [onnx.ValueInfoProto(name="y")]), opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    assert trt.OnnxParser(network, logger).parse(proto.SerializeToString()), logger.text()
+    context = builder.build_engine(network, builder.create_builder_config()).create_execution_context()
+    x, y, shape = random(2, 3), np.empty((3, 2), np.float32), np.int64([3, 2])
+    assert context.execute_v2([x.ctypes.data, shape.ctypes.data, y.ctypes.data]), logger.text()
+    np.testing.assert_array_equal(y.ravel(), x.ravel())
+    assert context.set_shape_input(1, (6, 1)) and context.get_shape(1) == [6, 1]
+    assert context.execute_v2([x.ctypes.data, 0, y.ctypes.data]), logger.text()
+    assert context.get_binding_shape(2) == (6, 1)
+
+
+def test_an_error_on_a_stream_comes_out_of_synchronize(logger):
+    engine = nonzero_engine(logger)
+    context, stream, x = engine.create_execution_context(), cuda.Stream(), np.ones((2, 3), np.float32)
+    small = cuda.mem_alloc(8)
+    context.set_tensor_address("x", x.ctypes.data)
+    context.set_tensor_address("found", small)
+    assert context.execute_async_v3(stream.handle)
+    with pytest.raises(cuda.LogicError, match="'found' of shape .2, 6.: 48 bytes do not fit the 8"):
+        stream.synchronize()
+    large = cuda.mem_alloc(48)
+    context.set_tensor_address("found", large)
+    assert context.execute_async_v3(stream.handle)
+    stream.synchronize()
+    np.testing.assert_array_equal(cuda.from_device(large, (2, 6), np.int32), np.nonzero(x))
 
 
 def test_a_timing_cache_goes_from_build_to_build(model, logger):
