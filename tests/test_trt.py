@@ -699,6 +699,28 @@ def test_builds_and_plans_that_fail_give_none_and_a_message(logger, plan):
     assert "the kernel has 5 elements" in logger.text()
     with pytest.raises(TypeError, match="expected a tensorrt.ILogger"):
         trt.Builder(None)
+    with pytest.raises(TypeError, match="expected a tensorrt.ITensor, got ndarray"):
+        network.add_softmax(random(2))
+    with pytest.raises(ValueError, match="is of another network"):
+        builder.create_network().add_softmax(network.get_input(0))
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda n, x: n.add_concatenation([]), "do not fit: list index out of range"),
+    (lambda n, x: n.add_activation(x, 99), "99 is no tensorrt.ActivationType"),
+    (lambda n, x: n.add_scale(x, trt.ScaleMode.CHANNEL, scale="three"), "expected an array of numbers, got str"),
+    (lambda n, x: n.add_reduce(x, trt.ReduceOperation.NONE, 1, True), "reduces nothing"),
+    (lambda n, x: n.add_topk(x, trt.TopKOperation.MAX, 1, 0b11), "one axis is sorted"),
+    (lambda n, x: n.add_matrix_multiply(x, trt.MatrixOperation.NONE, x, trt.MatrixOperation.NONE), "MatrixMultiply"),
+    (lambda n, x: n.add_resize(x), "set its shape or its scales"),
+    (lambda n, x: n.add_constant((2**40,), np.float32([1])), "the constant has 1 elements"),
+])
+def test_a_layer_that_cannot_be_is_named_when_it_is_built(make, words, logger):
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    network.mark_output(make(network, network.add_input("x", trt.float32, (2, 3, 4, 5))).get_output(0))
+    assert builder.build_engine(network, builder.create_builder_config()) is None
+    assert words in logger.text()
 
 
 def test_runs_that_cannot_be_right_give_false_and_a_message(engine, logger, expected):

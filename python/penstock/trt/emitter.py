@@ -29,6 +29,8 @@ def as_array(weights: Any) -> numpy.ndarray | None:
     """The array of Weights or of what NumPy takes; None for none."""
     array = weights.numpy() if hasattr(weights, "nbytes") and hasattr(weights, "numpy") else weights
     array = None if array is None else numpy.ascontiguousarray(array)
+    if array is not None and array.dtype.kind not in "biuf" and array.dtype.kind != "V":  # V: ml_dtypes
+        raise TypeError(f"weights: expected an array of numbers, got {type(weights).__name__}")
     return None if array is None or array.size == 0 else array
 
 

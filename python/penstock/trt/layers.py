@@ -157,8 +157,10 @@ class IActivationLayer(ILayer):
         elif self.type in (kinds.SOFTPLUS, kinds.SCALED_TANH):
             inner = emit.node("Softplus" if self.type == kinds.SOFTPLUS else "Tanh", [emit.node("Mul", [x, scalar(b)])])
             emit.node("Mul", [inner, scalar(a)], y)
-        else:
+        elif self.type in (kinds.GELU_ERF, kinds.GELU_TANH):
             self._emit_gelu(emit, x, y, scalar)
+        else:
+            raise InvalidArgumentError(f"layer '{self.name}': {self.type} is no tensorrt.ActivationType")
 
     def _emit_gelu(self, emit: Any, x: str, y: str, scalar: Any) -> None:
         if self.type == ActivationType.GELU_ERF:

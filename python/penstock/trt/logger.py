@@ -67,7 +67,7 @@ def logged(logger: ILogger, recorder: Any = None) -> Iterator[Outcome]:
         outcome.ok = True
     except NotSupportedError:
         raise
-    except (penstock.Error, cuda.Error, TypeError, ValueError, OverflowError, MemoryError, OSError) as error:
+    except (penstock.Error, cuda.Error, TypeError, ValueError, ArithmeticError, MemoryError, OSError) as error:
         logger.log(Severity.ERROR, str(error))
         if recorder is not None:
             from penstock.trt.enums import ErrorCodeTRT

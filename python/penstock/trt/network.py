@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
+import penstock
 from penstock.errors import InvalidArgumentError
 from penstock.trt import emitter, layers, parsed, shape_layers
 from penstock.trt.emitter import require_onnx
@@ -11,7 +12,7 @@ from penstock.trt.enums import DataType, NetworkDefinitionCreationFlag, Severity
 from penstock.trt.network_layers import LayerCalls
 from penstock.trt.tensor import ILayer, ITensor
 from penstock.trt.types import onnx_type
-from penstock.trt.unsupported import Checked, Option, error
+from penstock.trt.unsupported import Checked, NotSupportedError, Option, error
 
 
 class ModelLayer(ILayer):
@@ -176,10 +177,18 @@ class INetworkDefinition(LayerCalls, Checked):
             self._emit_input(emit, tensor, replaced)
         for layer in self._layers:
             emit.layer = layer.name
-            write = ModelLayer._emit if "_node" in layer.__dict__ else type(layer)._emit
+            self._emit_layer(emit, layer, replaced)
+        return emit
+
+    def _emit_layer(self, emit: Any, layer: ILayer, replaced: dict[str, str]) -> None:
+        write = ModelLayer._emit if "_node" in layer.__dict__ else type(layer)._emit
+        try:
             write(layer, emit, [replaced.get(tensor.name, tensor.name) if tensor else "" for tensor in layer._inputs],
                   [tensor.name if tensor else "" for tensor in layer._outputs])
-        return emit
+        except (NotSupportedError, penstock.Error):
+            raise
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError) as problem:
+            raise InvalidArgumentError(f"layer '{layer.name}': its inputs or settings do not fit: {problem}") from problem
 
     def _emit_input(self, emit: Any, tensor: ITensor, replaced: dict[str, str]) -> None:
         value = emit.onnx.helper.make_value_info(tensor.name, tensor._kind)
