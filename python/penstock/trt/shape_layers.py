@@ -52,6 +52,22 @@ class IPaddingLayer(ILayer):
     pre_padding_nd = Extents((0, 0))
     post_padding_nd = Extents((0, 0))
 
+    @property
+    def pre_padding(self) -> Any:
+        return self.pre_padding_nd
+
+    @pre_padding.setter
+    def pre_padding(self, padding: Any) -> None:
+        self.pre_padding_nd = padding
+
+    @property
+    def post_padding(self) -> Any:
+        return self.post_padding_nd
+
+    @post_padding.setter
+    def post_padding(self, padding: Any) -> None:
+        self.post_padding_nd = padding
+
     def _emit(self, emit: Any, inputs: list[str], outputs: list[str]) -> None:
         rest = [0] * (emit.rank(inputs[0]) - len(self.pre_padding_nd))
         emit.node("Pad", [inputs[0], emit.ints([*rest, *self.pre_padding_nd, *rest, *self.post_padding_nd])], outputs[0])
@@ -206,6 +222,15 @@ class IResizeLayer(ILayer):
     cubic_coeff = Parameter(-0.75)
     _ROUNDING = {ResizeRoundMode.HALF_UP: "round_prefer_ceil", ResizeRoundMode.HALF_DOWN: "round_prefer_floor",
                  ResizeRoundMode.FLOOR: "floor", ResizeRoundMode.CEIL: "ceil"}
+
+    @property
+    def align_corners(self) -> bool:
+        return self.coordinate_transformation == ResizeCoordinateTransformation.ALIGN_CORNERS
+
+    @align_corners.setter
+    def align_corners(self, align: bool) -> None:
+        kinds = ResizeCoordinateTransformation
+        self.coordinate_transformation = kinds.ALIGN_CORNERS if align else kinds.ASYMMETRIC
 
     def _emit(self, emit: Any, inputs: list[str], outputs: list[str]) -> None:
         mode = self.coordinate_transformation.name.lower()
