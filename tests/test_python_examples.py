@@ -42,5 +42,5 @@ def test_threads():
 
 
 def test_every_example_is_run():
-    tested = {"classify.py", "text_lengths.py", "threads.py"}
+    tested = {"classify.py", "text_lengths.py", "threads.py", "tensorrt_script.py"}  # the last in test_trt.py
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested

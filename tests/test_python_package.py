@@ -67,14 +67,14 @@ def test_an_engine_describes_its_tensors(plan):
     assert (tensor.name, tensor.dtype, tensor.shape) == ("images", np.float32, (-1, 3, 16, 16))
     assert tensor.dims == ("batch", "3", "16", "16")
     assert engine.outputs[0].name == "logits"
-    assert engine.profile == {"images": ((1, 3, 16, 16), (1, 3, 16, 16), (-1, 3, 16, 16))}
+    assert engine.profile == {"images": ((0, 3, 16, 16), (1, 3, 16, 16), (-1, 3, 16, 16))}
 
 
 def test_profile_limits_shapes(model):
     profile = penstock.Profile(opt={"images": (2, 3, 16, 16)}, max={"images": (4, 3, 16, 16)})
     context = penstock.Engine(penstock.build(model, profile=profile, optimization_level=0)).create_context()
     context.run({"images": images(4)})
-    with pytest.raises(penstock.InvalidArgumentError, match="extent 0 is outside the profile, 1 to 4"):
+    with pytest.raises(penstock.InvalidArgumentError, match="extent 0 is outside the profile, 0 to 4"):
         context.run({"images": images(5)})
 
 

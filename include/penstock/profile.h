@@ -16,7 +16,8 @@ struct ShapeRange {
 };
 
 // TensorRT's optimisation profile: one range for each input whose shape varies. An input without a
-// range gets one from its model: 1 as the smallest and tuned extent, no largest.
+// range gets one from its model: 0 as the smallest extent, no largest, tuned at 1 in front and 128
+// elsewhere.
 struct OptimizationProfile {
   std::map<std::string, ShapeRange> inputs;
 };

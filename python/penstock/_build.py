@@ -16,7 +16,7 @@ Shapes = Mapping[str, Sequence[int]]
 class Profile:
     """The shapes that inputs may take, by input name: a plan is tuned at opt and right from min to max.
 
-    An input that a dictionary leaves out gets its extent from the model; where that varies, 1 as the smallest and no
+    An input that a dictionary leaves out gets its extent from the model; where that varies, 0 as the smallest and no
     largest (-1).
     """
 

@@ -37,7 +37,7 @@ ShapeRange default_range(const ir::Value& input) {
   ShapeRange range;
   for (size_t i = 0; i < input.shape.size(); ++i) {
     const ir::Dim& dim = input.shape[i];
-    range.min.push_back(dim.is_constant() ? dim.constant() : 1);
+    range.min.push_back(dim.is_constant() ? dim.constant() : 0);
     range.opt.push_back(dim.is_constant() ? dim.constant() : i == 0 ? kOptBatch : kOptOther);
     range.max.push_back(dim.is_constant() ? dim.constant() : kNoLimit);
   }

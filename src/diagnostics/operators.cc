@@ -30,7 +30,8 @@ std::vector<std::string> fast_tactics(const backends::Backend& backend, const st
   std::vector<std::string> names;
   for (const backends::TacticSource* source : backend.tactic_sources()) {
     if (source->name() == "reference") continue;
-    for (const backends::Tactic* tactic : source->tactics_for(op)) names.emplace_back(tactic->name());
+    for (const backends::Tactic* tactic : source->tactics_for(op))
+      names.emplace_back(tactic->name());
   }
   return names;
 }

@@ -67,7 +67,8 @@ Inferred infer(const std::string& op, const ir::Attributes& attributes,
   Inferred result;
   result.status = infer_node(graph, node);
   for (const ir::Value* output : node.outputs) {
-    result.outputs.push_back({output->dtype, output->shape, output->contents, nullptr});
+    result.outputs.push_back(
+        {output->dtype, output->shape, output->contents, nullptr, output->element});
   }
   return result;
 }

@@ -139,8 +139,8 @@ Result<Header> read_header(const std::string& label, const std::byte* data, uint
   }
   if (header.format_version < kFormatVersion && header.format_version > 0) {
     return refuse(label, "has plan format " + std::to_string(header.format_version) +
-                            ", older than this Penstock reads (" + std::to_string(kFormatVersion) +
-                            "); build the plan again");
+                             ", older than this Penstock reads (" + std::to_string(kFormatVersion) +
+                             "); build the plan again");
   }
   if (header.format_version != kFormatVersion || header.header_bytes != sizeof(Header) ||
       header.header_checksum != header_hash(header)) {

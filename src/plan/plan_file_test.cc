@@ -23,9 +23,18 @@ Program sample() {
   program.profile.inputs["x"] = {{1, 4}, {2, 4}, {8, 4}};
   const ir::SymbolicShape shape = {ir::Dim::symbol("batch"), 4};
   program.slots = {
-      {"x", Slot::Kind::kInput, DataType::kFloat32, ir::Layout::kPlain, shape, 0, 0, "", -1},
-      {"w", Slot::Kind::kConstant, DataType::kFloat32, ir::Layout::kPlain, {4}, 64, 16, "", -1},
-      {"y", Slot::Kind::kActivation, DataType::kFloat32, ir::Layout::kPlain, shape, 0, 0, "", -1},
+      {"x", Slot::Kind::kInput, DataType::kFloat32, ir::Layout::kPlain, shape, 0, 0, "", -1, {}},
+      {"w", Slot::Kind::kConstant, DataType::kFloat32, ir::Layout::kPlain, {4}, 64, 16, "", -1, {}},
+      {"y",
+       Slot::Kind::kActivation,
+       DataType::kFloat32,
+       ir::Layout::kPlain,
+       shape,
+       0,
+       0,
+       "",
+       -1,
+       {}},
       {"z",
        Slot::Kind::kView,
        DataType::kFloat32,
@@ -34,7 +43,8 @@ Program sample() {
        0,
        0,
        "",
-       2}};
+       2,
+       {}}};
   Step step{"Mul", "mul", "reference.Mul", "", {}, {0, 1}, {2}, {}, {"mul_0"}};
   step.attributes.set("i", int64_t{3});
   step.attributes.set("f", 0.1f);

@@ -26,11 +26,11 @@ struct Slot {
   DataType dtype = DataType::kUndefined;
   ir::Layout layout = ir::Layout::kPlain;
   ir::SymbolicShape shape;
-  std::optional<ir::ElementType> element;  // what a sequence or an optional holds
   uint64_t offset = 0;  // constants: from the start of the constants section, a multiple of 64
   uint64_t bytes = 0;   // constants
   std::string format;   // constants: the tactic's packed form, empty where row-major
   int view_of = -1;     // views: a slot with a smaller number
+  std::optional<ir::ElementType> element;  // what a sequence or an optional holds
 };
 
 // One kernel call, everything about it decided.

@@ -6,6 +6,7 @@
 
 #include "ir/graph.h"
 #include "ir/storage.h"
+#include "runtime/bind_kernel.h"
 
 namespace penstock::runtime {
 namespace {
@@ -191,7 +192,7 @@ Status EngineState::bind_kernels(Binding& binding, int threads) const {
     if (steps[i].late) continue;
     const backends::NodeFacts node =
         facts(steps[i], binding.symbols, threads, [&](int slot) { return binding.shapes[slot]; });
-    Result<std::unique_ptr<backends::Kernel>> kernel = steps[i].tactic->bind(node);
+    Result<std::unique_ptr<backends::Kernel>> kernel = bind_kernel(*steps[i].tactic, node);
     if (!kernel.is_ok()) {
       return kernel.status().with_context("step '" + node.name + "' (" + node.op + ", " +
                                           std::string(steps[i].tactic->name()) + ")");

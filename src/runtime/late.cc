@@ -5,6 +5,7 @@
 
 #include "ir/graph.h"
 #include "ir/storage.h"
+#include "runtime/bind_kernel.h"
 
 namespace penstock::runtime {
 
@@ -173,7 +174,7 @@ Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, co
         Result<Shape> shape = shape_of(slot);
         return shape.is_ok() ? *std::move(shape) : Shape();
       }));
-  PENSTOCK_ASSIGN_OR_RETURN(bound.kernel, tactic_for(code).bind(*bound.node));
+  PENSTOCK_ASSIGN_OR_RETURN(bound.kernel, bind_kernel(tactic_for(code), *bound.node));
   bound.state = bound.kernel->create_state();
   recent.push_front(std::move(bound));
   if (recent.size() > kMostKernelsPerStep) recent.pop_back();

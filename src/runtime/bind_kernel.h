@@ -1,0 +1,15 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "backends/tactic.h"
+
+namespace penstock::runtime {
+
+// The tactic's kernel for these shapes; where all outputs are empty, one that does nothing, which
+// few fast kernels have a form for.
+Result<std::unique_ptr<backends::Kernel>> bind_kernel(const backends::Tactic& tactic,
+                                                      const backends::NodeFacts& node);
+
+}  // namespace penstock::runtime
