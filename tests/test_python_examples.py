@@ -41,6 +41,11 @@ def test_threads():
     assert line.startswith("50 batches on 2 threads: 89.4")
 
 
+def test_custom_operator():
+    assert run("custom_operator.py") == ["<penstock.TensorInfo 'share': float32 [batch]>", "0.700 0.500"]
+
+
 def test_every_example_is_run():
-    tested = {"classify.py", "text_lengths.py", "threads.py", "tensorrt_script.py"}  # the last in test_trt.py
+    elsewhere = {"tensorrt_script.py"}  # in test_trt.py
+    tested = {"classify.py", "text_lengths.py", "threads.py", "custom_operator.py"} | elsewhere
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested

@@ -62,6 +62,7 @@ class OperatorRun {
   virtual size_t input_count() const = 0;
   virtual const OperandView& input(size_t i) const = 0;
   virtual size_t output_count() const = 0;
+  virtual DataType output_dtype(size_t i) const = 0;  // as `infer` told
   // Memory for output i, to be filled row-major; called once for each output that is wanted. An
   // error where the shape is not the one that `infer` promised.
   virtual Result<void*> output(size_t i, const Shape& shape) = 0;

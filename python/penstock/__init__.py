@@ -6,6 +6,7 @@
     outputs = context.run({"input": array})
 """
 from penstock._build import Profile, build
+from penstock._custom import register_operator
 from penstock._diagnostics import Comparison, compare, inspect
 from penstock._penstock import BuildSummary, Context, Engine, LayerError, Plan, Stream, TensorInfo, __version__
 from penstock._timing_cache import TimingCache
@@ -17,5 +18,5 @@ __all__ = [
     "BuildSummary", "BusyError", "CancelledError", "Comparison", "Context", "DeviceLostError", "Engine", "Error",
     "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError", "InvalidPlanError",
     "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "Stream", "TensorInfo", "TimingCache",
-    "UnsupportedError", "__version__", "build", "compare", "inspect",
+    "UnsupportedError", "__version__", "build", "compare", "inspect", "register_operator",
 ]

@@ -19,6 +19,7 @@ void bind_build(nb::module_& module);
 void bind_engine(nb::module_& module);
 void bind_context(nb::module_& module);
 void bind_diagnostics(nb::module_& module);
+void bind_custom(nb::module_& module);
 
 // A plan in memory, with what came of its build.
 struct PyPlan {

@@ -11,4 +11,5 @@ NB_MODULE(_penstock, module) {
   penstock::python::bind_engine(module);
   penstock::python::bind_context(module);
   penstock::python::bind_diagnostics(module);
+  penstock::python::bind_custom(module);
 }

@@ -51,7 +51,8 @@ auto guarded(const Call& call) -> decltype(call()) {
 
 class Run final : public OperatorRun {
  public:
-  Run(KernelRun& run, const OperatorAttributes& attributes) : run_(run), attributes_(attributes) {
+  Run(KernelRun& run, const OperatorAttributes& attributes, const std::vector<DataType>& outputs)
+      : run_(run), attributes_(attributes), outputs_(outputs) {
     for (size_t i = 0; i < run.input_count(); ++i) {
       if (run.has_input(i)) {
         const TensorView& view = run.input(i);
@@ -67,6 +68,7 @@ class Run final : public OperatorRun {
   size_t input_count() const override { return inputs_.size(); }
   const OperandView& input(size_t i) const override { return inputs_.at(i); }
   size_t output_count() const override { return written_.size(); }
+  DataType output_dtype(size_t i) const override { return outputs_.at(i); }
   bool is_wanted(size_t i) const override { return run_.has_output(i); }
   Result<void*> output(size_t i, const Shape& shape) override {
     if (!run_.has_output(i)) {
@@ -112,6 +114,7 @@ class Run final : public OperatorRun {
  private:
   KernelRun& run_;
   const OperatorAttributes& attributes_;
+  const std::vector<DataType>& outputs_;
   std::vector<OperandView> inputs_;
   std::vector<bool> written_;
 };
@@ -119,11 +122,13 @@ class Run final : public OperatorRun {
 class CustomKernel : public Kernel {
  public:
   CustomKernel(OperatorRef custom_operator, const NodeFacts& node)
-      : operator_(std::move(custom_operator)), attributes_(public_attributes(node.attributes)) {}
+      : operator_(std::move(custom_operator)), attributes_(public_attributes(node.attributes)) {
+    for (const backends::Operand& output : node.outputs) outputs_.push_back(output.dtype);
+  }
 
   Status run(KernelRun& kernel_run) const override {
     return guarded([&]() -> Status {
-      Run run(kernel_run, attributes_);
+      Run run(kernel_run, attributes_, outputs_);
       PENSTOCK_RETURN_IF_ERROR(operator_->run(run));
       return run.check_written();
     });
@@ -132,6 +137,7 @@ class CustomKernel : public Kernel {
  private:
   OperatorRef operator_;
   OperatorAttributes attributes_;
+  std::vector<DataType> outputs_;
 };
 
 Status infer_custom(InferContext& context);
