@@ -1,7 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <penstock/types.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 namespace penstock {
@@ -101,8 +103,11 @@ std::string_view to_string(ValueKind kind) {
 bool is_small(DataType type) { return type >= DataType::kFloat8E4M3FN && type <= DataType::kInt2; }
 
 int64_t element_count(const Shape& shape) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   int64_t count = 1;
-  for (int64_t extent : shape) count *= extent;
+  for (int64_t extent : shape) {
+    if (__builtin_mul_overflow(count, extent, &count)) return std::numeric_limits<int64_t>::max();
+  }
   return count;
 }
 

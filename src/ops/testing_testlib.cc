@@ -171,7 +171,16 @@ std::vector<HostTensor> reference(const OpCase& c) {
   for (const HostTensor& input : c.inputs) inputs.push_back(input.storage ? &input : nullptr);
   auto outputs = run_reference(c.op, c.attributes, inputs, c.output_types);
   EXPECT_TRUE(outputs.is_ok()) << c.op << ": " << outputs.status().message();
-  return outputs.is_ok() ? *outputs : std::vector<HostTensor>();
+  if (!outputs.is_ok()) return {};
+  // Their strings may be the inputs', which need not live as long.
+  for (HostTensor& output : *outputs) {
+    if (output.dtype != DataType::kString || output.storage == nullptr) continue;
+    std::vector<std::string_view> texts;
+    const auto* refs = static_cast<const StringRef*>(output.data());
+    for (int64_t i = 0; i < element_count(output.shape); ++i) texts.push_back(refs[i].view());
+    output.storage = ir::make_string_constant(output.shape, texts);
+  }
+  return *outputs;
 }
 
 backends::NodeFacts node_facts(const OpCase& c, const std::vector<HostTensor>& outputs) {

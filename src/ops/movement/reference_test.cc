@@ -143,7 +143,12 @@ TEST(MovementReference, ScalarsAndEmptyTensors) {
 // No kernel is asked for what cannot be stored.
 TEST(Movement, TensorsLargerThanMemoryAreErrors) {
   const HostTensor x = floats({2}, {1, 2});
-  for (const double pad : {4e18, 1e12, -4e18}) {
+#if defined(__SANITIZE_ADDRESS__)  // which ends the program where an allocation is refused
+  const std::vector<double> pads = {4e18, -4e18};
+#else
+  const std::vector<double> pads = {4e18, 1e12, -4e18};
+#endif
+  for (const double pad : pads) {
     EXPECT_FALSE(reference_status({"Pad", {}, {x, int64s({2}, {pad, 0})}}).is_ok()) << pad;
   }
   const auto filled = [](std::string_view shape) {

@@ -15,11 +15,12 @@ HostTensor strings(Shape shape, const std::vector<std::string_view>& values) {
   return tensor;
 }
 
-std::vector<std::string_view> strings_of(const HostTensor& tensor) {
-  std::vector<std::string_view> views;
+// Copies: the tensor may be a temporary.
+std::vector<std::string> strings_of(const HostTensor& tensor) {
+  std::vector<std::string> texts;
   const auto* refs = static_cast<const StringRef*>(tensor.data());
-  for (int64_t i = 0; i < element_count(tensor.shape); ++i) views.push_back(refs[i].view());
-  return views;
+  for (int64_t i = 0; i < element_count(tensor.shape); ++i) texts.emplace_back(refs[i].view());
+  return texts;
 }
 
 constexpr DataType kText = DataType::kString;
@@ -66,9 +67,9 @@ TEST(StringSplit, FillsShorterRowsAndCounts) {
   EXPECT_TRUE(matches(y.at(1), int64s({2}, {2, 1})));
 }
 
-std::vector<std::string_view> normalize(ir::Attributes attributes,
-                                        const std::vector<std::string_view>& words,
-                                        std::vector<HostTensor>& keep) {
+std::vector<std::string> normalize(ir::Attributes attributes,
+                                   const std::vector<std::string_view>& words,
+                                   std::vector<HostTensor>& keep) {
   keep = reference({"StringNormalizer",
                     std::move(attributes),
                     {strings({static_cast<int64_t>(words.size())}, words)},
