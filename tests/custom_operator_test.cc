@@ -100,6 +100,23 @@ TEST_F(CustomOperators, RunAmongOthersAtAnyBatch) {
   EXPECT_EQ(*run(*context, {2, 2}, {1, -1, 0.5, 2}), (std::vector<float>{-3, 0, -1.5, -6}));
 }
 
+TEST_F(CustomOperators, ReplacingOneLeavesLoadedEnginesAlone) {
+  ASSERT_TRUE(register_operator(scaled_relu()).is_ok());
+  const Result<Engine> engine = build("ScaledRelu", {{"factor", 3.0f}});
+  ASSERT_TRUE(engine.is_ok()) << engine.status().message();
+  CustomOperator other = scaled_relu();
+  other.run = [](OperatorRun&) { return Status(StatusCode::kInternal, "the other one"); };
+  ASSERT_TRUE(register_operator(other).is_ok());
+  Result<ExecutionContext> before = engine->create_context();
+  EXPECT_EQ(*run(*before, {3, 2}, {1, 2, 3, 4, 5, -6}),
+            (std::vector<float>{-3, -6, -9, -12, -15, 0}));
+  const Result<Engine> reloaded = Engine::load(plan_.path());
+  ASSERT_TRUE(reloaded.is_ok()) << reloaded.status().message();
+  Result<ExecutionContext> after = reloaded->create_context();
+  EXPECT_NE(run(*after, {1, 2}, {1, 2}).status().message().find("the other one"),
+            std::string::npos);
+}
+
 TEST_F(CustomOperators, MayFindTheirOutputsShape) {
   ASSERT_TRUE(register_operator(positives()).is_ok());
   const Result<Engine> engine = build("Positives");

@@ -50,14 +50,16 @@ const Rule* find_custom_rule(std::string_view domain, std::string_view op) {
   const ops::OpDefinition* definition = ops::find_op(ops::custom_op_name(domain, op));
   if (definition == nullptr) return nullptr;
   static std::mutex mutex;
-  static std::map<std::string_view, Rule> rules;  // names live as long as their definitions
+  static std::map<const ops::OpDefinition*, Rule> rules;  // definitions live on and never change
   std::lock_guard lock(mutex);
-  Rule& rule = rules[definition->name];
-  rule.op = definition->name;
-  rule.inputs = {definition->min_inputs, definition->max_inputs};
-  rule.outputs = definition->outputs;
-  rule.attributes = "*";
-  return &rule;
+  const auto [found, inserted] = rules.try_emplace(definition);
+  if (inserted) {
+    found->second = {.op = definition->name,
+                     .inputs = {definition->min_inputs, definition->max_inputs},
+                     .outputs = definition->outputs,
+                     .attributes = "*"};
+  }
+  return &found->second;
 }
 
 std::string_view missing_core_op(const Rule& rule) {

@@ -6,6 +6,7 @@
 
 #include "ir/graph.h"
 #include "ir/storage.h"
+#include "ops/custom/custom.h"
 #include "runtime/bind_kernel.h"
 
 namespace penstock::runtime {
@@ -90,11 +91,11 @@ Status EngineState::resolve_step(StepCode& code, bool nested) {
   const plan::Step& step = *code.step;
   code.tactic = backend_->find_tactic(step.tactic);
   if (code.tactic == nullptr) {
-    return {StatusCode::kUnsupported, file_.label() + ": step '" + step.name + "' needs tactic '" +
-                                          step.tactic + "', which is not here; " +
-                                          (step.op.find("::") == std::string::npos
-                                               ? "build the plan again"
-                                               : "register the operator before loading the plan")};
+    return {StatusCode::kUnsupported,
+            file_.label() + ": step '" + step.name + "' needs tactic '" + step.tactic +
+                "', which is not here; " +
+                (ops::is_custom_op_name(step.op) ? "register the operator before loading the plan"
+                                                 : "build the plan again")};
   }
   code.late = nested || !step.bodies.empty();
   for (const auto& [name, value] : step.attributes.all()) {

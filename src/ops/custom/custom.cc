@@ -4,7 +4,6 @@
 #include <penstock/custom_operator.h>
 
 #include <algorithm>
-#include <atomic>
 #include <exception>
 #include <map>
 #include <memory>
@@ -141,43 +140,46 @@ class CustomKernel : public Kernel {
 };
 
 Status infer_custom(InferContext& context);
+Status run_custom(const NodeFacts& node, KernelRun& run);
 
-// What is registered under one name; the application's part may be replaced.
+// One registration: its definition, and its kernel as a tactic. Immutable: engines that were loaded
+// with it keep it when its name is registered anew.
 class Entry final : public backends::Tactic {
  public:
-  explicit Entry(const std::string& op) : op_(op), tactic_name_("reference." + op) {
-    definition_.name = op_;
-    definition_.infer = infer_custom;
+  Entry(std::string op, CustomOperator custom_operator)
+      : op_(std::move(op)),
+        tactic_name_("reference." + op_),
+        operator_(std::make_shared<const CustomOperator>(std::move(custom_operator))) {
+    definition_ = {.name = op_,
+                   .min_inputs = operator_->min_inputs,
+                   .max_inputs = operator_->max_inputs,
+                   .outputs = operator_->outputs,
+                   .infer = infer_custom,
+                   .reference = run_custom,
+                   .is_stateful = operator_->is_stateful};
   }
 
-  void set(CustomOperator custom_operator) {
-    definition_.min_inputs = custom_operator.min_inputs;
-    definition_.max_inputs = custom_operator.max_inputs;
-    definition_.outputs = custom_operator.outputs;
-    definition_.is_stateful = custom_operator.is_stateful;
-    std::atomic_store(&operator_,
-                      std::make_shared<const CustomOperator>(std::move(custom_operator)));
-  }
-  OperatorRef get() const { return std::atomic_load(&operator_); }
+  const CustomOperator& get() const { return *operator_; }
   const OpDefinition& definition() const { return definition_; }
 
   std::string_view name() const override { return tactic_name_; }
   bool finds_output_shapes() const override { return true; }
   Offer offer(const NodeFacts& node) const override { return Offer::plain(node); }
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
-    return std::unique_ptr<Kernel>(std::make_unique<CustomKernel>(get(), node));
+    return std::unique_ptr<Kernel>(std::make_unique<CustomKernel>(operator_, node));
   }
 
  private:
   std::string op_;
   std::string tactic_name_;
-  OpDefinition definition_;
   OperatorRef operator_;
+  OpDefinition definition_;
 };
 
 struct Registry {
   std::mutex mutex;
-  std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
+  std::vector<std::unique_ptr<const Entry>> entries;  // all that ever were: tactics point at them
+  std::map<std::string, const Entry*, std::less<>> newest;
 };
 
 Registry& registry() {
@@ -185,10 +187,17 @@ Registry& registry() {
   return *kRegistry;
 }
 
-Entry* find_entry(std::string_view op) {
+const Entry* find_entry(std::string_view op) {
   std::lock_guard lock(registry().mutex);
-  const auto it = registry().entries.find(op);
-  return it == registry().entries.end() ? nullptr : it->second.get();
+  const auto it = registry().newest.find(op);
+  return it == registry().newest.end() ? nullptr : it->second;
+}
+
+Status run_custom(const NodeFacts& node, KernelRun& run) {
+  const Entry* entry = find_entry(node.op);
+  if (entry == nullptr) return {StatusCode::kNotFound, node.op + " is not registered"};
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Kernel> kernel, entry->bind(node));
+  return kernel->run(run);
 }
 
 Result<ir::SymbolicShape> shape_of(InferContext& context, const OperandType& type) {
@@ -207,7 +216,7 @@ Result<ir::SymbolicShape> shape_of(InferContext& context, const OperandType& typ
 Status infer_custom(InferContext& context) {
   const Entry* entry = find_entry(context.node().op);
   if (entry == nullptr) return context.error("is not registered in this process");
-  const OperatorRef custom_operator = entry->get();
+  const CustomOperator& custom_operator = entry->get();
   std::vector<OperandType> inputs;
   for (size_t i = 0; i < context.input_count(); ++i) {
     OperandType type;
@@ -221,7 +230,7 @@ Status infer_custom(InferContext& context) {
   const OperatorAttributes attributes = public_attributes(context.attributes());
   using Types = Result<std::vector<OperandType>>;
   const Types outputs =
-      guarded([&]() -> Types { return custom_operator->infer(attributes, inputs); });
+      guarded([&]() -> Types { return custom_operator.infer(attributes, inputs); });
   if (!outputs.is_ok()) return context.error(outputs.status().message());
   for (size_t i = 0; i < context.node().outputs.size(); ++i) {
     if (!context.has_output(i)) continue;
@@ -275,10 +284,11 @@ Status register_operator(CustomOperator custom_operator) {
        custom_operator.max_inputs < custom_operator.min_inputs)) {
     return refuse("needs 0 <= min_inputs <= max_inputs and at least one output");
   }
-  std::lock_guard lock(ops::registry().mutex);
-  std::unique_ptr<ops::Entry>& entry = ops::registry().entries[op];
-  if (entry == nullptr) entry = std::make_unique<ops::Entry>(op);
-  entry->set(std::move(custom_operator));
+  auto entry = std::make_unique<const ops::Entry>(op, std::move(custom_operator));
+  ops::Registry& registry = ops::registry();
+  std::lock_guard lock(registry.mutex);
+  registry.newest[op] = entry.get();
+  registry.entries.push_back(std::move(entry));
   return Status::ok();
 }
 
