@@ -32,10 +32,8 @@ struct LayerError {
   bool comparable = true;  // both have the same number of elements
 };
 
-// Build options for a plan of reference kernels alone.
-BuildOptions reference_options(BuildOptions options);
-
-// Runs both on the same inputs and compares every value that both have, in the order of the run.
+// `reference` is a plan of the same model with the tactic source "reference" alone. Runs both on
+// the same inputs and compares every value that both have, in the order of the run.
 Result<std::vector<LayerError>> compare_layers(const Engine& tuned, const Engine& reference,
                                                const std::map<std::string, Tensor>& inputs);
 

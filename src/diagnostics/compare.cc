@@ -49,13 +49,6 @@ LayerError compare_value(const std::string& name, const std::vector<double>& tun
 
 }  // namespace
 
-BuildOptions reference_options(BuildOptions options) {
-  options.tactic_sources = {"reference"};
-  options.optimization_level = 0;
-  options.timing_cache.clear();
-  return options;
-}
-
 Result<std::vector<LayerError>> compare_layers(const Engine& tuned, const Engine& reference,
                                                const std::map<std::string, Tensor>& inputs) {
   std::vector<std::string> order;
