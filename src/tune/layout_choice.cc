@@ -11,10 +11,10 @@ namespace {
 using ir::Layout;
 
 constexpr double kImpossible = 1e12;
-// A reorder is timed with its tensors in the cache, and times of candidates differ by a few per
-// cent from one measurement to the next: a change of layout has to pay clearly.
-constexpr double kReorderFactor = 1.5;
-constexpr double kReorderMicroseconds = 5;
+// A reorder is timed with its tensors in the cache, and two measurements of a kernel may differ by
+// a tenth: without a price well above its time, layouts would change back and forth on noise.
+constexpr double kReorderFactor = 4;
+constexpr double kReorderMicroseconds = 200;
 constexpr int kMostSweeps = 30;
 
 const Candidate& candidate_of(const NodeCandidates& node, size_t index) { return node.all[index]; }
