@@ -82,8 +82,8 @@ void replace(Rewriter& rewriter, std::string_view op, const Match& match) {
 
 }  // namespace
 
-// Exporters write LayerNormalization before opset 17, and RMSNormalization before opset 23, as means,
-// squares and a root.
+// Exporters write LayerNormalization before opset 17, and RMSNormalization before opset 23, as
+// means, squares and a root.
 Status layer_norm(ir::Graph& graph) {
   Rewriter rewriter(graph);
   for (const Form& form : forms()) {

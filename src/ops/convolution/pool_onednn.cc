@@ -50,8 +50,8 @@ Result<Problem> local_problem(const NodeFacts& node) {
     window.pads_end[i] += std::max<int64_t>(0, beyond);
   }
   if (node.op == "AveragePool") {
-    problem.kind = counts ? algorithm::pooling_avg_include_padding
-                          : algorithm::pooling_avg_exclude_padding;
+    problem.kind =
+        counts ? algorithm::pooling_avg_include_padding : algorithm::pooling_avg_exclude_padding;
   }
   return problem;
 }
