@@ -16,6 +16,7 @@
 #include "ops/cpu_tactics.h"
 #include "passes/pipeline.h"
 #include "tune/layout_choice.h"
+#include "tune/shared_choice.h"
 
 namespace penstock {
 namespace {
@@ -100,6 +101,13 @@ struct Tuned {
   std::string report;
 };
 
+// What the profiles of a build have in common besides the constants.
+struct Sharing {
+  tune::TimingCache cache;
+  tune::SharedChoice choice;
+  std::vector<std::string> reports;
+};
+
 // A model on its way to a plan.
 struct Compilation {
   ir::Graph graph;
@@ -122,8 +130,7 @@ tune::TuneOptions tune_options(const BuildOptions& options, tune::SymbolValues s
 
 // One profile's program, on the constants and measurements that all share.
 Status add_program(Compilation& work, size_t index, const BuildOptions& options,
-                   backends::Backend& backend, tune::TimingCache& cache, Tuned& tuned,
-                   std::vector<std::string>& reports) {
+                   backends::Backend& backend, Sharing& sharing, Tuned& tuned) {
   const OptimizationProfile& profile = work.profiles[index];
   const auto count = static_cast<double>(work.profiles.size());
   const double done = 0.1 + 0.8 * static_cast<double>(index) / count;
@@ -133,19 +140,20 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
   tune::TuneOptions tuning = tune_options(options, symbols, tuned.contents.threads);
   tuning.progress = [&](double part) { tell(options, what, done + 0.8 * part / count); };
   begin_phase(options, what, done);
-  tune::Tuner tuner(backend, cache, tuning);
+  tune::Tuner tuner(backend, sharing.cache, tuning);
   const Status tuning_status = tuner.add(work.graph.main, false);
   // What was measured is kept, whatever became of the build.
-  PENSTOCK_RETURN_IF_ERROR(cache.save());
+  PENSTOCK_RETURN_IF_ERROR(sharing.cache.save());
   PENSTOCK_RETURN_IF_ERROR(tuning_status);
   tune::LayoutChoice layouts(tuner, work.graph.main);
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<size_t> choice, layouts.solve());
+  PENSTOCK_ASSIGN_OR_RETURN(std::vector<size_t> choice, layouts.solve());
+  sharing.choice.apply(tuner.nodes(), choice);
   PENSTOCK_ASSIGN_OR_RETURN(
       compiler::Lowered lowered,
       compiler::lower(work.graph, tuner, choice, symbols, tuned.contents.threads, tuned.constants));
-  PENSTOCK_RETURN_IF_ERROR(cache.save());
+  PENSTOCK_RETURN_IF_ERROR(sharing.cache.save());
   // The report refers to the tuner's candidates: make it while they live.
-  reports.push_back(compiler::profile_report(lowered));
+  sharing.reports.push_back(compiler::profile_report(lowered));
   lowered.program.profile = profile;
   tuned.contents.programs.push_back(std::move(lowered.program));
   work.summary.tactics_measured += tuner.counts().measured;
@@ -218,15 +226,15 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   tuned.contents.instruction_set = backend->instruction_set();
   tuned.contents.fingerprint = backend->fingerprint();
   tuned.contents.threads = options.threads == 0 ? backends::processor_count() : options.threads;
-  PENSTOCK_ASSIGN_OR_RETURN(tune::TimingCache cache, tune::TimingCache::load(options.timing_cache));
-  std::vector<std::string> reports;
+  Sharing sharing;
+  PENSTOCK_ASSIGN_OR_RETURN(sharing.cache, tune::TimingCache::load(options.timing_cache));
   for (size_t i = 0; i < work.profiles.size(); ++i) {
-    const Status status = add_program(work, i, options, *backend, cache, tuned, reports);
+    const Status status = add_program(work, i, options, *backend, sharing, tuned);
     if (status.is_ok()) continue;
     return work.profiles.size() == 1 ? status : status.with_context("profile " + std::to_string(i));
   }
   begin_phase(options, "write", 0.95);
-  tuned.report = compiler::make_report(work.graph, reports);
+  tuned.report = compiler::make_report(work.graph, sharing.reports);
   return tuned;
 }
 
