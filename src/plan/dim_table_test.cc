@@ -39,6 +39,22 @@ TEST(DimTable, AgreesWithTheExpression) {
   }
 }
 
+TEST(DimTable, TheBordersOfInt64) {
+  constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
+  DimTable table;
+  const Dim n = Dim::symbol("n"), m = Dim::symbol("m");
+  const int quotient = table.add(Dim::floor_div(n, m));
+  const int rest = table.add(Dim::mod(n, m));
+  std::vector<int64_t> values(table.symbol_count(), 0);
+  values[table.symbol("n")] = kLowest;
+  values[table.symbol("m")] = -1;
+  // -1 stands for what is not known.
+  EXPECT_EQ(table.evaluate(quotient, values), DimTable::kUnknown);
+  values[table.symbol("m")] = 0;
+  EXPECT_EQ(table.evaluate(quotient, values), 0);
+  EXPECT_EQ(table.evaluate(rest, values), 0);
+}
+
 TEST(DimTable, UnknownSymbolsMakeUnknownExtents) {
   DimTable table;
   const int dim = table.add(Dim::symbol("u0") * 4);

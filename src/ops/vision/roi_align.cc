@@ -30,6 +30,9 @@ Status infer_roi_align(InferContext& context) {
   return Status::ok();
 }
 
+// Along one axis of one bin.
+constexpr int64_t kMostSamples = 1 << 20;
+
 // One axis of a region: its bins, and the points sampled in each.
 struct Bins {
   double start;
@@ -42,8 +45,11 @@ struct Bins {
     // Without the half-pixel shift a region is never less than a pixel.
     if (offset == 0.0) length = std::max(length, 1.0);
     size = length / static_cast<double>(bins);
-    samples = sampling_ratio > 0 ? sampling_ratio : static_cast<int64_t>(std::ceil(size));
+    samples = sampling_ratio > 0            ? sampling_ratio
+              : size < double{kMostSamples} ? static_cast<int64_t>(std::ceil(std::max(size, -1.0)))
+                                            : kMostSamples + 1;
   }
+  bool is_sane() const { return samples <= kMostSamples; }
   double point(int64_t bin, int64_t sample) const {
     return start + static_cast<double>(bin) * size +
            (static_cast<double>(sample) + 0.5) * size / static_cast<double>(samples);
@@ -98,8 +104,8 @@ Status reference_roi_align(const NodeFacts& node, KernelRun& run) {
   const std::vector<double> x = read_reals(run.input(0));
   const std::vector<double> rois = read_reals(run.input(1));
   const std::vector<int64_t> items = read_int64s(run.input(2));
-  if (shape.size() != 4 || rois_shape.size() != 2 || rois_shape[1] != 4 ||
-      static_cast<int64_t>(items.size()) != rois_shape[0]) {
+  if (shape.size() != 4 || shape[2] * shape[3] == 0 || rois_shape.size() != 2 ||
+      rois_shape[1] != 4 || static_cast<int64_t>(items.size()) != rois_shape[0]) {
     return {StatusCode::kInvalidArgument,
             "RoiAlign: rois " + to_string(rois_shape) + " do not fit X " + to_string(shape)};
   }
@@ -128,6 +134,13 @@ Status reference_roi_align(const NodeFacts& node, KernelRun& run) {
     }
     const Bins across(roi[0], roi[2], columns, scale, offset, ratio);
     const Bins down(roi[1], roi[3], rows, scale, offset, ratio);
+    if (!across.is_sane() || !down.is_sane()) {
+      return {
+          StatusCode::kInvalidArgument,
+          "RoiAlign: region " + std::to_string(r) + " takes more than " +
+              std::to_string(kMostSamples) +
+              " samples along an axis of a bin; sampling_ratio and spatial_scale tell how many"};
+    }
     for (int64_t c = 0; c < shape[1]; ++c) {
       const double* plane = x.data() + (items[r] * shape[1] + c) * shape[2] * shape[3];
       for_each_index({rows, columns}, [&](const std::vector<int64_t>& at) {
