@@ -30,7 +30,7 @@ class PyProfiler : public Profiler {
 // An execution context with the Python arrays that it reads and writes.
 class PyContext {
  public:
-  PyContext(const Engine& engine, int threads);
+  PyContext(const Engine& engine, const ContextOptions& options);
   ~PyContext();
 
   nb::dict run(nb::handle inputs, nb::handle outputs);
@@ -43,6 +43,7 @@ class PyContext {
   nb::object shape(nb::str name);
   void set_profiler(nb::object function);
   size_t memory_bytes();
+  void cancel();
   // Waits for the enqueued runs of all contexts.
   static void settle_all();
 

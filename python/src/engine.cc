@@ -123,10 +123,18 @@ void bind_engine(nb::module_& module) {
       .def_prop_ro("kernels", &Engine::step_count, "Kernel calls of a run.")
       .def(
           "create_context",
-          [](const Engine& self, int threads) { return new PyContext(self, threads); },
-          nb::arg("threads") = 0, nb::sig("def create_context(self, threads: int = 0) -> Context"),
+          [](const Engine& self, int threads, int64_t iterations, uint64_t memory) {
+            return new PyContext(self, {threads, iterations, memory});
+          },
+          nb::arg("threads") = 0,
+          nb::arg("max_loop_iterations") = ContextOptions().max_loop_iterations,
+          nb::arg("max_memory_bytes") = 0,
+          nb::sig("def create_context(self, threads: int = 0, max_loop_iterations: int = 10000000, "
+                  "max_memory_bytes: int = 0) -> Context"),
           "A context of its own shapes, arrays and scratch memory; 0 threads: as many as the plan "
-          "was tuned for.")
+          "was tuned for. A run whose loops go on for more than max_loop_iterations in all (0: no "
+          "limit), or that needs more than max_memory_bytes (0: as much as the machine has), ends "
+          "with an error.")
       .def(
           "create_stream",
           [](const Engine& self, int threads) {
