@@ -84,7 +84,10 @@ int64_t DimTable::evaluate(int dim, std::span<const int64_t> symbols) const {
       case Code::kMod: a = floor_modulo(a, b); break;
       case Code::kMin: a = std::min(a, b); break;
       case Code::kMax: a = std::max(a, b); break;
-      default: a = a == 1 ? b : a; break;
+      default:
+        if (a != 1 && b != 1 && a != b) return kUnknown;  // no extent fits both
+        a = a == 1 ? b : a;
+        break;
     }
   }
   return stack[0];

@@ -18,7 +18,6 @@ TEST(DimTable, AgreesWithTheExpression) {
                                  Dim::mod(b * 7 + 5, 4),
                                  Dim::min(s, Dim(100)),
                                  Dim::max(b, s - 10),
-                                 Dim::broadcast(b, s),
                                  Dim::floor_div(Dim(0) - s, 3) + s};
   DimTable table;
   std::vector<int> compiled;
@@ -37,6 +36,23 @@ TEST(DimTable, AgreesWithTheExpression) {
       }
     }
   }
+}
+
+TEST(DimTable, WhatDoesNotBroadcastHasNoExtent) {
+  DimTable table;
+  const int both = table.add(Dim::broadcast(Dim::symbol("n"), Dim::symbol("m")));
+  const auto extent = [&](int64_t n, int64_t m) {
+    std::vector<int64_t> values(table.symbol_count());
+    values[table.symbol("n")] = n;
+    values[table.symbol("m")] = m;
+    return table.evaluate(both, values);
+  };
+  EXPECT_EQ(extent(5, 5), 5);
+  EXPECT_EQ(extent(1, 5), 5);
+  EXPECT_EQ(extent(5, 1), 5);
+  EXPECT_EQ(extent(1, 0), 0);
+  EXPECT_EQ(extent(5, 3), DimTable::kUnknown);
+  EXPECT_EQ(extent(0, 3), DimTable::kUnknown);
 }
 
 TEST(DimTable, TheBordersOfInt64) {
