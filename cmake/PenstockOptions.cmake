@@ -33,7 +33,7 @@ target_compile_options(penstock_flags INTERFACE
   -march=${PENSTOCK_ARCH}
   -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=  # __FILE__ names no folder outside the project
   -Wall -Wextra
-  -Wno-restrict  # g++ 12 reports std::string's operator+ (GCC bug 105651)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # g++ 12 reports std::string's operator+ (GCC bug 105651)
   $<$<BOOL:${PENSTOCK_WERROR}>:-Werror>)
 target_compile_definitions(penstock_flags INTERFACE PENSTOCK_VERSION="${PROJECT_VERSION}")
 
@@ -53,7 +53,11 @@ if(PENSTOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     # As ccache's manual asks for precompiled headers.
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
         "${PENSTOCK_CCACHE_PROGRAM}")
-    add_compile_options(-fpch-preprocess)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      add_compile_options(-fpch-preprocess)
+    else()
+      add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+    endif()
   endif()
 endif()
 

@@ -25,6 +25,8 @@ endfunction()
 
 if(PENSTOCK_TESTS)
   get_property(testlib GLOBAL PROPERTY PENSTOCK_TESTLIB)
+  file(GLOB_RECURSE shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*_testlib.cc")
+  list(APPEND testlib ${shared})
   if(testlib)
     add_library(penstock_testlib OBJECT ${testlib})
     target_link_libraries(penstock_testlib PUBLIC penstock_flags penstock penstock_compiler_deps GTest::gmock)

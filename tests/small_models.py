@@ -42,6 +42,15 @@ def two_inputs(path):
                 [value("sum", ["rows", 4])])
 
 
+def endless_loop(path):
+    """y = x doubled without end, node 'forever'."""
+    body = helper.make_graph([helper.make_node("Add", ["state", "state"], ["next"])], "body",
+                             [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("state", [1])],
+                             [value("go", [], TensorProto.BOOL), value("next", [1])])
+    return save(path, [helper.make_node("Loop", ["", "start", "x"], ["y"], name="forever", body=body)],
+                [value("start", [], TensorProto.BOOL), value("x", [1])], [value("y", [1])])
+
+
 def unsupported(path):
     """Two operators that nobody has, one of them twice."""
     nodes = [helper.make_node("Frobnicate", ["x"], ["a"], "first", domain="com.example"),

@@ -83,6 +83,9 @@ class ExecutionContext {
   Status enqueue(Stream& stream);
   // The status of the last enqueued run, once it ended.
   Status wait();
+  // Ends the run in progress before its next step, with kCancelled. From any thread; a run that
+  // begins later is not touched.
+  void cancel();
 
   // The whole exchange at once: copies nothing but the outputs.
   Result<std::map<std::string, Tensor>> run(const std::map<std::string, Tensor>& inputs);

@@ -25,6 +25,9 @@ inline constexpr int kAutomaticProfile = -1;
 struct ContextOptions {
   int threads = 0;  // threads that share each kernel; 0: as many as the plan was tuned for
   int profile = kAutomaticProfile;  // an index into Engine::profiles()
+  // A run that would pass one of these ends with an error that names its node and the limit.
+  int64_t max_loop_iterations = 10'000'000;  // of all loops together; 0: no limit
+  uint64_t max_memory_bytes = 0;  // that the context may hold; 0: as much as the machine has
 };
 
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which

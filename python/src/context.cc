@@ -95,9 +95,8 @@ void* PyOutputAllocator::allocate(std::string_view, const Shape& shape, size_t) 
   return given ? view_->data : nullptr;
 }
 
-PyContext::PyContext(const Engine& engine, int threads, std::optional<int> profile)
-    : engine_(engine) {
-  context_.emplace(take(engine_.create_context({threads, profile.value_or(kAutomaticProfile)})));
+PyContext::PyContext(const Engine& engine, const ContextOptions& options) : engine_(engine) {
+  context_.emplace(take(engine_.create_context(options)));
   for (const TensorInfo& info : engine_.inputs()) places_.push_back({info, true, {}, false, {}});
   for (const TensorInfo& info : engine_.outputs()) places_.push_back({info, false, {}, false, {}});
   for (const OptimizationProfile& limits : engine_.profiles()) {
@@ -414,6 +413,9 @@ size_t PyContext::memory_bytes() {
   return context_->memory_bytes();
 }
 
+// Alone among the calls, while another thread runs.
+void PyContext::cancel() { context_->cancel(); }
+
 void PyContext::settle_all() {
   for (PyContext* context : living()) context->settle();
 }
@@ -426,10 +428,14 @@ void bind_context(nb::module_& module) {
                         "context is used by one thread at a time, contexts run side by side.")
       .def(
           "__init__",
-          [](PyContext* self, const Engine& engine, int threads, std::optional<int> profile) {
-            new (self) PyContext(engine, threads, profile);
+          [](PyContext* self, const Engine& engine, int threads, std::optional<int> profile,
+             int64_t iterations, uint64_t memory) {
+            new (self) PyContext(engine, {threads, profile.value_or(kAutomaticProfile), iterations,
+                                          memory});
           },
-          nb::arg("engine"), nb::arg("threads") = 0, nb::arg("profile") = nb::none())
+          nb::arg("engine"), nb::arg("threads") = 0, nb::arg("profile") = nb::none(),
+          nb::arg("max_loop_iterations") = ContextOptions().max_loop_iterations,
+          nb::arg("max_memory_bytes") = 0)
       .def("run", &PyContext::run, nb::arg("inputs"), nb::arg("outputs") = nb::none(),
            nb::sig("def run(self, inputs: dict[str, typing.Any], outputs: dict[str, typing.Any] | "
                    "None = None) -> dict[str, numpy.ndarray]"),
@@ -446,6 +452,8 @@ void bind_context(nb::module_& module) {
            nb::sig("def enqueue(self, stream: Stream) -> None"),
            "Runs on the bound arrays after what the stream holds; returns at once.")
       .def("wait", &PyContext::wait, "Waits for the last enqueued run; raises its error.")
+      .def("cancel", &PyContext::cancel,
+           "Ends the run in progress, if there is one, with CancelledError. From any thread.")
       .def("output", &PyContext::output, nb::arg("name"),
            nb::sig("def output(self, name: str) -> numpy.ndarray"),
            "A copy of an output of the last run.")

@@ -47,7 +47,7 @@ class PyOutputAllocator : public OutputAllocator {
 // An execution context with the Python arrays that it reads and writes.
 class PyContext {
  public:
-  PyContext(const Engine& engine, int threads, std::optional<int> profile);
+  PyContext(const Engine& engine, const ContextOptions& options);
   ~PyContext();
 
   nb::dict run(nb::handle inputs, nb::handle outputs);
@@ -65,6 +65,7 @@ class PyContext {
   std::optional<int> optimization_profile();
   void set_profiler(nb::object function);
   size_t memory_bytes();
+  void cancel();
   // Waits for the enqueued runs of all contexts.
   static void settle_all();
 

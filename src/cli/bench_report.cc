@@ -150,7 +150,7 @@ Status export_output(const Engine& engine, const std::map<std::string, Tensor>& 
                      const BenchSettings& settings, const std::string& path) {
   if (path.empty()) return Status::ok();
   PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
-                            engine.create_context({settings.threads, settings.profile}));
+                            engine.create_context({.threads = settings.threads, .profile = settings.profile}));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run(inputs));
   nlohmann::json array = nlohmann::json::array();
   for (const auto& [name, tensor] : outputs) {

@@ -17,18 +17,18 @@ struct RunArguments {
   std::vector<std::string> inputs;
   std::string shapes;
   std::string output_dir;
-  int threads = 0;
-  int profile = kAutomaticProfile;
+  ContextOptions context;
+  double max_memory_mib = 0;
   uint64_t seed = 0;
 };
 
 Status run_plan(const RunArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs, make_values(engine, arguments.inputs, shapes,
-                                                           arguments.seed, arguments.profile));
-  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
-                            engine.create_context({arguments.threads, arguments.profile}));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
+                            make_values(engine, arguments.inputs, shapes, arguments.seed,
+                                        arguments.context.profile));
+  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context(arguments.context));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run_values(inputs));
   if (!arguments.output_dir.empty()) {
     std::error_code error;
@@ -62,16 +62,28 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("--shapes", arguments->shapes,
                       "Shapes of random inputs: NAME:1x3x224x224[,...]");
   command
-      ->add_option("--use-profile,--useProfile", arguments->profile,
+      ->add_option("--use-profile,--useProfile", arguments->context.profile,
                    "Number of the profile to run under (default: the first that the shapes fit)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--output-dir,-o", arguments->output_dir,
                       "Folder for the outputs as .npy files, sequences as folders of them");
   command
-      ->add_option("--threads", arguments->threads, "Threads; 0: as many as the plan was tuned for")
+      ->add_option("--threads", arguments->context.threads,
+                   "Threads; 0: as many as the plan was tuned for")
       ->check(CLI::Range(0, 1024));
+  command
+      ->add_option("--max-loop-iterations", arguments->context.max_loop_iterations,
+                   "Most iterations of the model's loops in one run; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--max-memory", arguments->max_memory_mib,
+                   "Most memory of a run, in MiB; 0: as much as the machine has")
+      ->check(CLI::Range(0.0, 1e9));
   command->add_option("--seed", arguments->seed, "Seed of random inputs");
   command->callback([arguments, &exit_code] {
+    arguments->context.max_memory_bytes =
+        static_cast<uint64_t>(arguments->max_memory_mib * 1024 * 1024);
     const Status status = run_plan(*arguments);
     exit_code = status.is_ok() ? 0 : report(status);
   });

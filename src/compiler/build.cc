@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "backends/cpu/cpu_backend.h"
+#include "base/memory_guard.h"
 #include "base/names.h"
 #include "compiler/lower.h"
 #include "compiler/profile.h"
@@ -269,9 +270,7 @@ Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOp
   return built;
 }
 
-}  // namespace
-
-Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
+Result<BuildSummary> build_file(const std::filesystem::path& onnx_path,
                                 const std::filesystem::path& plan_path,
                                 const BuildOptions& options) {
   const Clock::time_point begin = Clock::now();
@@ -293,17 +292,31 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
   return summary;
 }
 
+constexpr std::string_view kGuarded = "the build of this model";
+
+}  // namespace
+
+Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
+                                const std::filesystem::path& plan_path,
+                                const BuildOptions& options) {
+  return guard_memory(kGuarded, [&] { return build_file(onnx_path, plan_path, options); });
+}
+
 Result<BuiltPlan> build_plan_in_memory(const std::filesystem::path& onnx_path,
                                        const BuildOptions& options) {
-  return build_in_memory(onnx_path.stem().string(), options,
-                         [&](const importer::ChooseShapeInputs& choose) {
-                           return importer::import_onnx(onnx_path, choose);
-                         });
+  return guard_memory(kGuarded, [&] {
+    return build_in_memory(onnx_path.stem().string(), options,
+                           [&](const importer::ChooseShapeInputs& choose) {
+                             return importer::import_onnx(onnx_path, choose);
+                           });
+  });
 }
 
 Result<BuiltPlan> build_plan_in_memory(const OnnxBytes& onnx, const BuildOptions& options) {
-  return build_in_memory(onnx.name, options, [&](const importer::ChooseShapeInputs& choose) {
-    return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
+  return guard_memory(kGuarded, [&] {
+    return build_in_memory(onnx.name, options, [&](const importer::ChooseShapeInputs& choose) {
+      return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
+    });
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/memory_guard.h"
 #include "import/import.h"
 #include "ops/cpu_tactics.h"
 #include "passes/pipeline.h"
@@ -206,11 +207,14 @@ Result<std::string> inspect_plan(const Plan& plan) {
 }
 
 Result<std::string> inspect_model(const std::filesystem::path& onnx_path) {
-  return inspect(importer::import_onnx(onnx_path), onnx_path.string());
+  return guard_memory(
+      "this model", [&] { return inspect(importer::import_onnx(onnx_path), onnx_path.string()); });
 }
 
 Result<std::string> inspect_model(const OnnxBytes& onnx) {
-  return inspect(importer::import_onnx_from_memory(onnx.bytes, onnx.folder), "");
+  return guard_memory("this model", [&] {
+    return inspect(importer::import_onnx_from_memory(onnx.bytes, onnx.folder), "");
+  });
 }
 
 }  // namespace penstock

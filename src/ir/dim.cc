@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/wrapping.h"
+
 namespace penstock::ir {
 namespace {
 
@@ -23,15 +25,10 @@ std::string_view function_name(DimAtom::Kind kind) {
   return "";
 }
 
-int64_t floor_div_int(int64_t a, int64_t b) {
-  const int64_t q = a / b;
-  return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
-}
-
 int64_t apply(DimAtom::Kind kind, int64_t a, int64_t b) {
   switch (kind) {
-    case DimAtom::Kind::kFloorDiv: return b == 0 ? 0 : floor_div_int(a, b);
-    case DimAtom::Kind::kMod: return b == 0 ? 0 : a - floor_div_int(a, b) * b;
+    case DimAtom::Kind::kFloorDiv: return floor_divide(a, b);
+    case DimAtom::Kind::kMod: return floor_modulo(a, b);
     case DimAtom::Kind::kMin: return std::min(a, b);
     case DimAtom::Kind::kMax: return std::max(a, b);
     case DimAtom::Kind::kBroadcast: return a == 1 ? b : a;
@@ -63,8 +60,8 @@ bool atoms_before(const DimTerm& a, const DimTerm& b) {
 
 // a / b where b divides a exactly as a monomial, else nothing.
 std::optional<DimTerm> divide(const DimTerm& a, const DimTerm& b) {
-  if (b.coefficient == 0 || a.coefficient % b.coefficient != 0) return std::nullopt;
-  DimTerm q{a.atoms, a.coefficient / b.coefficient};
+  if (b.coefficient == 0 || floor_modulo(a.coefficient, b.coefficient) != 0) return std::nullopt;
+  DimTerm q{a.atoms, floor_divide(a.coefficient, b.coefficient)};
   for (const AtomRef& atom : b.atoms) {
     auto it = std::find_if(q.atoms.begin(), q.atoms.end(),
                            [&](const AtomRef& x) { return x->text == atom->text; });
@@ -110,9 +107,9 @@ Dim Dim::from_terms(int64_t constant, std::vector<DimTerm> terms) {
   std::vector<DimTerm> merged;
   for (DimTerm& term : terms) {
     if (term.atoms.empty()) {
-      constant += term.coefficient;
+      constant = wrapping_add(constant, term.coefficient);
     } else if (!merged.empty() && same_atoms(merged.back(), term)) {
-      merged.back().coefficient += term.coefficient;
+      merged.back().coefficient = wrapping_add(merged.back().coefficient, term.coefficient);
     } else {
       merged.push_back(std::move(term));
     }
@@ -148,16 +145,16 @@ std::string_view Dim::symbol_name() const {
 }
 
 Dim operator+(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_ + b.constant_;
+  if (a.is_constant() && b.is_constant()) return wrapping_add(a.constant_, b.constant_);
   std::vector<DimTerm> terms = a.terms();
   terms.insert(terms.end(), b.terms().begin(), b.terms().end());
-  return Dim::from_terms(a.constant_ + b.constant_, std::move(terms));
+  return Dim::from_terms(wrapping_add(a.constant_, b.constant_), std::move(terms));
 }
 
 Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
 
 Dim operator*(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_ * b.constant_;
+  if (a.is_constant() && b.is_constant()) return wrapping_multiply(a.constant_, b.constant_);
   std::vector<DimTerm> left = a.terms();
   std::vector<DimTerm> right = b.terms();
   if (a.constant_ != 0) left.push_back({{}, a.constant_});
@@ -165,7 +162,7 @@ Dim operator*(const Dim& a, const Dim& b) {
   std::vector<DimTerm> product;
   for (const DimTerm& x : left) {
     for (const DimTerm& y : right) {
-      DimTerm term{x.atoms, x.coefficient * y.coefficient};
+      DimTerm term{x.atoms, wrapping_multiply(x.coefficient, y.coefficient)};
       term.atoms.insert(term.atoms.end(), y.atoms.begin(), y.atoms.end());
       std::sort(term.atoms.begin(), term.atoms.end(),
                 [](const AtomRef& p, const AtomRef& q) { return p->text < q->text; });
@@ -228,12 +225,15 @@ Dim Dim::mod(const Dim& a, const Dim& b) {
 }
 
 Dim Dim::min(const Dim& a, const Dim& b) {
+  // Not by their difference, which may be too large for an int64.
+  if (a.is_constant() && b.is_constant()) return std::min(a.constant_, b.constant_);
   if ((b - a).is_provably_non_negative()) return a;
   if ((a - b).is_provably_non_negative()) return b;
   return from_atom(DimAtom::Kind::kMin, a, b);
 }
 
 Dim Dim::max(const Dim& a, const Dim& b) {
+  if (a.is_constant() && b.is_constant()) return std::max(a.constant_, b.constant_);
   if ((a - b).is_provably_non_negative()) return a;
   if ((b - a).is_provably_non_negative()) return b;
   return from_atom(DimAtom::Kind::kMax, a, b);
@@ -276,12 +276,13 @@ int64_t Dim::evaluate(const std::function<int64_t(std::string_view)>& value_of) 
   for (const DimTerm& term : terms()) {
     int64_t product = term.coefficient;
     for (const AtomRef& atom : term.atoms) {
-      product *= atom->kind == DimAtom::Kind::kSymbol
-                     ? value_of(atom->text)
-                     : apply(atom->kind, atom->args[0].evaluate(value_of),
-                             atom->args[1].evaluate(value_of));
+      const int64_t factor = atom->kind == DimAtom::Kind::kSymbol
+                                 ? value_of(atom->text)
+                                 : apply(atom->kind, atom->args[0].evaluate(value_of),
+                                         atom->args[1].evaluate(value_of));
+      product = wrapping_multiply(product, factor);
     }
-    sum += product;
+    sum = wrapping_add(sum, product);
   }
   return sum;
 }

@@ -98,6 +98,21 @@ TEST(Dim, ParseRefusesWhatIsNotAnExtent) {
   EXPECT_FALSE(Dim::parse(std::string(100000, '(')).is_ok());
 }
 
+// What a model writes may be as large as it likes: arithmetic wraps, and nothing traps.
+TEST(Dim, TheBordersOfInt64) {
+  constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(Dim::floor_div(kLowest, -1), Dim(kLowest));
+  EXPECT_EQ(Dim::mod(kLowest, -1), Dim(0));
+  EXPECT_EQ(Dim(kLargest) + Dim(1), Dim(kLowest));
+  EXPECT_EQ(Dim(kLowest) * Dim(-1), Dim(kLowest));
+  EXPECT_EQ(Dim::min(kLargest, -1), Dim(-1));
+  EXPECT_EQ(Dim::max(kLowest, 1), Dim(1));
+  EXPECT_EQ(Dim::floor_div(kSeq * kLowest, -1), kSeq * kLowest);
+  EXPECT_EQ((kSeq * kLargest + kLargest).evaluate([](std::string_view) { return kLargest; }),
+            kLowest);
+}
+
 TEST(Dim, SubstitutionSimplifies) {
   const Dim dim = Dim::floor_div(kSeq, 2) + kBatch;
   const Dim replaced =

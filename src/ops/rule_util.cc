@@ -36,7 +36,9 @@ bool has_parameter(const InferContext& c, std::string_view attribute, size_t i) 
 bool carries_contents(const SymbolicShape& shape) {
   if (shape.size() > 2) return false;
   const auto known = constants_of(shape);
-  return known && element_count(*known) <= 4096;
+  const auto is_negative = [](int64_t extent) { return extent < 0; };
+  return known && std::none_of(known->begin(), known->end(), is_negative) &&
+         element_count(*known) <= 4096;
 }
 
 std::optional<Dim> unify(const Dim& a, const Dim& b) {

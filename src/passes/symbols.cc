@@ -21,8 +21,9 @@ class Substituter {
   // One after the other: what a symbol stands for may hold a later one.
   void apply(ir::Dim& extent) const {
     for (const auto& [symbol, known] : substitutions_) {
-      extent = extent.substitute(
-          [&](std::string_view name) { return name == symbol ? known : ir::Dim::symbol(name); });
+      extent = extent.substitute([&symbol = symbol, &known = known](std::string_view name) {
+        return name == symbol ? known : ir::Dim::symbol(name);
+      });
     }
   }
 

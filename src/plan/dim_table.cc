@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/wrapping.h"
+
 namespace penstock::plan {
 namespace {
 
@@ -75,21 +77,17 @@ int64_t DimTable::evaluate(int dim, std::span<const int64_t> symbols) const {
     }
     const int64_t b = stack[--top];
     int64_t& a = stack[top - 1];
-    const auto floor_div = [](int64_t x, int64_t y) {
-      return x / y - ((x % y != 0 && ((x < 0) != (y < 0))) ? 1 : 0);
-    };
     switch (instruction.code) {
-      case Code::kAdd:
-        a = static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-        break;
-      case Code::kMul:
-        a = static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-        break;
-      case Code::kFloorDiv: a = b == 0 ? 0 : floor_div(a, b); break;
-      case Code::kMod: a = b == 0 ? 0 : a - floor_div(a, b) * b; break;
+      case Code::kAdd: a = wrapping_add(a, b); break;
+      case Code::kMul: a = wrapping_multiply(a, b); break;
+      case Code::kFloorDiv: a = floor_divide(a, b); break;
+      case Code::kMod: a = floor_modulo(a, b); break;
       case Code::kMin: a = std::min(a, b); break;
       case Code::kMax: a = std::max(a, b); break;
-      default: a = a == 1 ? b : a; break;
+      default:
+        if (a != 1 && b != 1 && a != b) return kUnknown;  // no extent fits both
+        a = a == 1 ? b : a;
+        break;
     }
   }
   return stack[0];

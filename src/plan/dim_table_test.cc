@@ -18,7 +18,6 @@ TEST(DimTable, AgreesWithTheExpression) {
                                  Dim::mod(b * 7 + 5, 4),
                                  Dim::min(s, Dim(100)),
                                  Dim::max(b, s - 10),
-                                 Dim::broadcast(b, s),
                                  Dim::floor_div(Dim(0) - s, 3) + s};
   DimTable table;
   std::vector<int> compiled;
@@ -37,6 +36,39 @@ TEST(DimTable, AgreesWithTheExpression) {
       }
     }
   }
+}
+
+TEST(DimTable, WhatDoesNotBroadcastHasNoExtent) {
+  DimTable table;
+  const int both = table.add(Dim::broadcast(Dim::symbol("n"), Dim::symbol("m")));
+  const auto extent = [&](int64_t n, int64_t m) {
+    std::vector<int64_t> values(table.symbol_count());
+    values[table.symbol("n")] = n;
+    values[table.symbol("m")] = m;
+    return table.evaluate(both, values);
+  };
+  EXPECT_EQ(extent(5, 5), 5);
+  EXPECT_EQ(extent(1, 5), 5);
+  EXPECT_EQ(extent(5, 1), 5);
+  EXPECT_EQ(extent(1, 0), 0);
+  EXPECT_EQ(extent(5, 3), DimTable::kUnknown);
+  EXPECT_EQ(extent(0, 3), DimTable::kUnknown);
+}
+
+TEST(DimTable, TheBordersOfInt64) {
+  constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
+  DimTable table;
+  const Dim n = Dim::symbol("n"), m = Dim::symbol("m");
+  const int quotient = table.add(Dim::floor_div(n, m));
+  const int rest = table.add(Dim::mod(n, m));
+  std::vector<int64_t> values(table.symbol_count(), 0);
+  values[table.symbol("n")] = kLowest;
+  values[table.symbol("m")] = -1;
+  // -1 stands for what is not known.
+  EXPECT_EQ(table.evaluate(quotient, values), DimTable::kUnknown);
+  values[table.symbol("m")] = 0;
+  EXPECT_EQ(table.evaluate(quotient, values), 0);
+  EXPECT_EQ(table.evaluate(rest, values), 0);
 }
 
 TEST(DimTable, UnknownSymbolsMakeUnknownExtents) {

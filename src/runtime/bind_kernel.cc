@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/memory_guard.h"
+
 namespace penstock::runtime {
 namespace {
 
@@ -38,6 +40,10 @@ Result<std::unique_ptr<backends::Kernel>> bind_kernel(const backends::Tactic& ta
   std::vector<Shape> shapes;
   for (const Operand& output : node.outputs) shapes.push_back(output.shape);
   return std::unique_ptr<backends::Kernel>(std::make_unique<EmptyKernel>(std::move(shapes)));
+}
+
+Status run_kernel(const backends::Kernel& kernel, backends::KernelRun& run) {
+  return guard_memory("what the kernel computes with", [&] { return kernel.run(run); });
 }
 
 }  // namespace penstock::runtime

@@ -12,4 +12,7 @@ namespace penstock::runtime {
 Result<std::unique_ptr<backends::Kernel>> bind_kernel(const backends::Tactic& tactic,
                                                       const backends::NodeFacts& node);
 
+// Runs it; memory of its own that it does not get is an error of the run.
+Status run_kernel(const backends::Kernel& kernel, backends::KernelRun& run);
+
 }  // namespace penstock::runtime

@@ -6,6 +6,7 @@
 
 #include "base/names.h"
 #include "ir/graph.h"
+#include "runtime/bind_kernel.h"
 #include "runtime/late.h"
 
 namespace penstock::runtime {
@@ -22,37 +23,12 @@ std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
 
 }  // namespace
 
-DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
-    : backend_(other.backend_), memory_(other.memory_), capacity_(other.capacity_) {
-  other.memory_ = nullptr;
-  other.capacity_ = 0;
-}
-
-DeviceBuffer::~DeviceBuffer() { release(); }
-
-Status DeviceBuffer::resize(size_t bytes) {
-  const bool too_large = capacity_ > (size_t{1} << 20) && bytes < capacity_ / 4;
-  if (memory_ != nullptr && bytes <= capacity_ && !too_large) return Status::ok();
-  release();
-  memory_ = backend_->allocate(std::max<size_t>(bytes, 64));
-  if (memory_ == nullptr) {
-    return {StatusCode::kOutOfMemory, "no memory for " + std::to_string(bytes >> 20) +
-                                          " MiB; smaller input shapes need less"};
-  }
-  capacity_ = std::max<size_t>(bytes, 64);
-  return Status::ok();
-}
-
-void DeviceBuffer::release() {
-  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
-  memory_ = nullptr;
-  capacity_ = 0;
-}
-
 ContextState::ContextState(std::shared_ptr<EngineState> engine,
-                           std::unique_ptr<backends::Stream> stream)
+                           std::unique_ptr<backends::Stream> stream, const ContextOptions& options)
     : engine_(std::move(engine)),
       stream_(std::move(stream)),
+      memory_(options.max_memory_bytes),
+      most_iterations_(options.max_loop_iterations),
       program_(&engine_->program(0)),
       runs_(engine_->profile_count()),
       values_(engine_->inputs().size()),
@@ -62,7 +38,7 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
       allocators_(engine_->outputs().size()),
       slot_addresses_(program_->program().slots.size()),
       slot_allocators_(slot_addresses_.size()),
-      arena_(engine_->backend()) {
+      arena_(engine_->backend(), memory_) {
   for (const TensorInfo& info : engine_->inputs()) {
     // The shape of a sequence's tensors is not its own: it is one handle.
     const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
@@ -74,7 +50,7 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   }
   held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
-    output_buffers_.emplace_back(engine_->backend());
+    output_buffers_.emplace_back(engine_->backend(), memory_);
   }
 }
 
@@ -259,9 +235,41 @@ Status ContextState::run(backends::Stream& stream) {
   return execute(stream);
 }
 
+void ContextState::begin_run() {
+  objects_.clear();
+  memory_.give_back(held_by_kernels_);
+  held_by_kernels_ = 0;
+  iterations_ = 0;
+  cancelled_.store(false, std::memory_order_relaxed);
+}
+
+Status ContextState::hold_memory(int64_t bytes) {
+  if (bytes > 0) {
+    PENSTOCK_RETURN_IF_ERROR(memory_.take(bytes));
+  } else {
+    memory_.give_back(-bytes);
+  }
+  held_by_kernels_ += bytes;
+  return Status::ok();
+}
+
+Status ContextState::check_limits() {
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    return {StatusCode::kCancelled, "the run was cancelled"};
+  }
+  return Status::ok();
+}
+
+Status ContextState::count_iteration() {
+  if (most_iterations_ == 0 || iterations_++ < most_iterations_) return Status::ok();
+  return {StatusCode::kCancelled, "the loops of this run went on for more than " +
+                                      std::to_string(most_iterations_) +
+                                      " iterations; max_loop_iterations sets the limit"};
+}
+
 Status ContextState::execute(backends::Stream& stream) {
   stream.enter();
-  objects_.clear();
+  begin_run();
   const auto& steps = program_->steps(0);
   bool late_started = false;
   for (size_t i = 0; i < steps.size(); ++i) {
@@ -292,10 +300,11 @@ Status ContextState::execute(backends::Stream& stream) {
 
 Status ContextState::execute_step(size_t i, backends::Stream& stream) {
   const StepCode& code = program_->steps(0)[i];
+  PENSTOCK_RETURN_IF_ERROR(check_limits());
   if (code.late) return late_->run_step(code);
   StepFrame& frame = *prepared_->frames[i];
   frame.set_stream(stream);
-  return binding().kernels[i]->run(frame);
+  return run_kernel(*binding().kernels[i], frame);
 }
 
 void ContextState::observe(const StepCode& code) const {
@@ -359,12 +368,6 @@ Result<OutputView> ContextState::output(std::string_view name) const {
   if (!program_->is_late_slot(slot)) return OutputView{facts.dtype, binding().shapes[slot], data};
   PENSTOCK_ASSIGN_OR_RETURN(Shape shape, late_->shape_of(slot));
   return OutputView{facts.dtype, std::move(shape), data};
-}
-
-size_t ContextState::memory_bytes() const {
-  size_t bytes = arena_.capacity() + (late_ == nullptr ? 0 : late_->memory_bytes());
-  for (const DeviceBuffer& buffer : output_buffers_) bytes += buffer.capacity();
-  return bytes;
 }
 
 }  // namespace penstock::runtime

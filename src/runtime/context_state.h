@@ -4,41 +4,23 @@
 #include <penstock/context.h>
 #include <penstock/value.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "backends/memory_limit.h"
+#include "runtime/device_buffer.h"
 #include "runtime/engine_state.h"
 
 namespace penstock::runtime {
 
 class ContextState;
 
-// Memory of a backend, freed with its owner.
-class DeviceBuffer {
- public:
-  explicit DeviceBuffer(backends::Backend& backend) : backend_(&backend) {}
-  DeviceBuffer(DeviceBuffer&& other) noexcept;
-  DeviceBuffer& operator=(DeviceBuffer&&) = delete;
-  ~DeviceBuffer();
-
-  // At least `bytes`, contents undefined. Shrinks where four times too large: scratch follows the
-  // shapes.
-  Status resize(size_t bytes);
-  void release();
-  std::byte* data() const { return static_cast<std::byte*>(memory_); }
-  size_t capacity() const { return capacity_; }
-
- private:
-  backends::Backend* backend_;
-  void* memory_ = nullptr;
-  size_t capacity_ = 0;
-};
-
 // What a kernel sees of a main step whose shapes are known before the run.
-class StepFrame final : public backends::KernelRun {
+class StepFrame final : public backends::KernelRun, public backends::MemoryLimit {
  public:
   StepFrame(ContextState& context, const StepCode& code, const Binding& binding);
 
@@ -58,7 +40,8 @@ class StepFrame final : public backends::KernelRun {
   void* workspace() const override { return workspace_; }
   backends::KernelState* state() const override { return state_.get(); }
   backends::Stream& stream() const override { return *stream_; }
-  ObjectPool& objects() override { return *objects_; }
+  ObjectPool& objects() override;
+  Status hold_memory(int64_t bytes) override;
   Status run_region(size_t i, const std::vector<backends::TensorView>& inputs,
                     std::vector<backends::TensorView>& outputs) override;
 
@@ -73,7 +56,7 @@ class StepFrame final : public backends::KernelRun {
   void* workspace_ = nullptr;
   std::unique_ptr<backends::KernelState> state_;
   backends::Stream* stream_ = nullptr;
-  ObjectPool* objects_;
+  ContextState* context_;
 };
 
 // What a kernel sees of a step bound during the run: see late.cc.
@@ -81,7 +64,8 @@ class LateRunner;
 
 class ContextState {
  public:
-  ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream);
+  ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream,
+               const ContextOptions& options);
   ~ContextState();
 
   Status set_profile(int index);
@@ -96,7 +80,9 @@ class ContextState {
   Status wait();
   Result<OutputView> output(std::string_view name) const;
   Result<Value> output_value(std::string_view name) const;
-  size_t memory_bytes() const;
+  size_t memory_bytes() const { return memory_.held(); }
+  // From any thread.
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   backends::Stream& own_stream() { return *stream_; }
   EngineState& engine() const { return *engine_; }
@@ -111,6 +97,13 @@ class ContextState {
   const Binding& binding() const { return *prepared_->binding; }
   ObjectPool& objects() { return objects_; }
   OutputAllocator* allocator_of(int slot) const { return slot_allocators_[slot]; }
+  MemoryAccount& memory() { return memory_; }
+  // What a kernel keeps until the next run begins, beyond its outputs and workspace.
+  Status hold_memory(int64_t bytes);
+  // Before each step: an error where the run was cancelled.
+  Status check_limits();
+  // One more run of a loop's body.
+  Status count_iteration();
 
   Profiler* profiler = nullptr;
   ExecutionContext::StepObserver observer;
@@ -160,15 +153,21 @@ class ContextState {
   Status take_output_memory();
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
+  void begin_run();
   Status execute_step(size_t i, backends::Stream& stream);
   void observe(const StepCode& code) const;
 
   std::shared_ptr<EngineState> engine_;
   std::unique_ptr<backends::Stream> stream_;
+  MemoryAccount memory_;
+  int64_t held_by_kernels_ = 0;
+  int64_t most_iterations_;
+  int64_t iterations_ = 0;  // of all loops of this run
+  std::atomic<bool> cancelled_ = false;
   int wanted_profile_ = kAutomaticProfile;
   size_t profile_ = 0;  // in use
   ProgramState* program_;
-  std::vector<ProgramRuns> runs_;    // by profile
+  std::vector<ProgramRuns> runs_;  // by profile
   std::vector<Shape> input_shapes_;  // by input position
   std::vector<bool> input_set_;
   std::vector<std::vector<int64_t>> values_;  // by input position: what shape inputs hold

@@ -2,6 +2,7 @@
 #include <penstock/context.h>
 #include <penstock/engine.h>
 
+#include "base/memory_guard.h"
 #include "ops/cpu_tactics.h"
 #include "runtime/context_state.h"
 #include "runtime/engine_state.h"
@@ -9,6 +10,8 @@
 namespace penstock {
 
 namespace {
+
+constexpr std::string_view kCopies = "copies of the outputs";
 
 Result<std::shared_ptr<runtime::EngineState>> open(Result<plan::PlanFile> file) {
   PENSTOCK_RETURN_IF_ERROR(file.status());
@@ -44,10 +47,15 @@ size_t Engine::step_count(size_t profile) const {
 }
 
 Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
+  if (options.max_loop_iterations < 0) {
+    return Status(StatusCode::kInvalidArgument, "max_loop_iterations is " +
+                                                    std::to_string(options.max_loop_iterations) +
+                                                    "; give a positive number, or 0 for no limit");
+  }
   const int threads = options.threads == 0 ? this->threads() : options.threads;
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
                             state_->backend().create_stream(threads));
-  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream));
+  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream), options);
   PENSTOCK_RETURN_IF_ERROR(context->set_profile(options.profile));
   return ExecutionContext(std::move(context));
 }
@@ -92,11 +100,12 @@ Result<Shape> ExecutionContext::tensor_shape(std::string_view tensor) {
 Status ExecutionContext::run() { return state_->run(state_->own_stream()); }
 Status ExecutionContext::enqueue(Stream& stream) { return state_->enqueue(stream.stream_); }
 Status ExecutionContext::wait() { return state_->wait(); }
+void ExecutionContext::cancel() { state_->cancel(); }
 Result<OutputView> ExecutionContext::output(std::string_view name) const {
   return state_->output(name);
 }
 Result<Value> ExecutionContext::output_value(std::string_view name) const {
-  return state_->output_value(name);
+  return guard_memory(kCopies, [&] { return state_->output_value(name); });
 }
 size_t ExecutionContext::memory_bytes() const { return state_->memory_bytes(); }
 
@@ -133,7 +142,11 @@ Result<std::map<std::string, Tensor>> ExecutionContext::run(
   std::map<std::string, Tensor> outputs;
   for (const TensorInfo& info : state_->engine().outputs()) {
     PENSTOCK_ASSIGN_OR_RETURN(const OutputView view, output(info.name));
-    outputs.emplace(info.name, Tensor::copy_of(view.dtype, view.shape, view.data));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        Tensor copy, guard_memory(kCopies, [&] {
+          return Result<Tensor>(Tensor::copy_of(view.dtype, view.shape, view.data));
+        }));
+    outputs.emplace(info.name, std::move(copy));
   }
   return outputs;
 }

@@ -20,7 +20,7 @@ constexpr size_t kMostKernelsPerStep = 8;
 }  // namespace
 
 // The operands of one late step during one run.
-class LateRunner::Frame final : public backends::KernelRun {
+class LateRunner::Frame final : public backends::KernelRun, public backends::MemoryLimit {
  public:
   Frame(LateRunner& runner, const StepCode& code) : runner_(runner), code_(code) {}
 
@@ -54,8 +54,11 @@ class LateRunner::Frame final : public backends::KernelRun {
   backends::KernelState* state() const override { return kernel_state_; }
   backends::Stream& stream() const override { return *runner_.stream_; }
   ObjectPool& objects() override { return runner_.context_.objects(); }
+  Status hold_memory(int64_t bytes) override { return runner_.context_.hold_memory(bytes); }
   Status run_region(size_t i, const std::vector<TensorView>& inputs,
                     std::vector<TensorView>& outputs) override {
+    const bool iterates = code_.step->op != "If";
+    if (iterates) PENSTOCK_RETURN_IF_ERROR(runner_.context_.count_iteration());
     return runner_.run_body(code_.step->bodies[i], inputs, outputs);
   }
 
@@ -76,7 +79,7 @@ LateRunner::LateRunner(ContextState& context)
       state_(context.program()),
       values_(state_.program().slots.size()),
       learned_(state_.program().bodies.size()),
-      workspace_(state_.backend()) {}
+      workspace_(state_.backend(), context.memory()) {}
 
 LateRunner::~LateRunner() = default;
 
@@ -115,13 +118,6 @@ void LateRunner::release_memory() {
   workspace_.release();
 }
 
-size_t LateRunner::memory_bytes() const {
-  size_t bytes = workspace_.capacity();
-  for (const Value& value : values_)
-    bytes += value.buffer == nullptr ? 0 : value.buffer->capacity();
-  return bytes;
-}
-
 // Symbols that this shape is the first to tell get their values; extents known before must agree.
 Status LateRunner::learn(int slot, const Shape& shape) {
   const Slot& facts = state_.program().slots[slot];
@@ -153,7 +149,9 @@ Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
                                                   " bytes");
     }
   } else {
-    if (value.buffer == nullptr) value.buffer = std::make_unique<DeviceBuffer>(state_.backend());
+    if (value.buffer == nullptr) {
+      value.buffer = std::make_unique<DeviceBuffer>(state_.backend(), context_.memory());
+    }
     PENSTOCK_RETURN_IF_ERROR(value.buffer->resize(bytes).with_context("'" + facts.name + "'"));
     value.data = value.buffer->data();
   }
@@ -202,6 +200,7 @@ const backends::Tactic& LateRunner::tactic_for(const StepCode& code) const {
 }
 
 Status LateRunner::run_step(const StepCode& code) {
+  PENSTOCK_RETURN_IF_ERROR(context_.check_limits());
   Frame frame(*this, code);
   PENSTOCK_RETURN_IF_ERROR(frame.gather());
   PENSTOCK_ASSIGN_OR_RETURN(const BoundKernel* bound, bind(code, frame));
@@ -211,7 +210,7 @@ Status LateRunner::run_step(const StepCode& code) {
   }
   frame.workspace_memory_ = workspace_.data();
   frame.kernel_state_ = bound->state.get();
-  return bound->kernel->run(frame);
+  return run_kernel(*bound->kernel, frame);
 }
 
 void LateRunner::forget_body(int body) {

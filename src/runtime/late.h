@@ -19,7 +19,6 @@ class LateRunner {
   // Where a late slot is and its shape, after its step ran.
   Result<Shape> shape_of(int slot) const;
   void* data_of(int slot) const;
-  size_t memory_bytes() const;
   // Frees what the last run found; its kernels stay.
   void release_memory();
 

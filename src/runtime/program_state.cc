@@ -160,11 +160,12 @@ Result<std::shared_ptr<const Binding>> ProgramState::make_binding(
     for (int dim : slot_dims_[i]) {
       const int64_t extent = dims_.evaluate(dim, symbols);
       known = known && extent >= 0;
-      if (extent < 0 && !ir::is_data_dependent(program().slots[i].shape)) {
+      // A late step is checked when it runs: it may stand in a branch that is not taken.
+      if (extent < 0 && !late_slots_[i] && !ir::is_data_dependent(program().slots[i].shape)) {
         return Status(StatusCode::kInvalidArgument,
-                      "these input shapes make no sense: '" + program().slots[i].name +
+                      "these input shapes do not go together: '" + program().slots[i].name +
                           "' would have shape " + ir::to_string(program().slots[i].shape) +
-                          " with a negative extent");
+                          ", with an extent that is negative or broadcast from two that differ");
       }
       binding->shapes[i].push_back(extent);
     }

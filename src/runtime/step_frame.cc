@@ -6,7 +6,7 @@ namespace penstock::runtime {
 using backends::TensorView;
 
 StepFrame::StepFrame(ContextState& context, const StepCode& code, const Binding& binding)
-    : code_(&code), objects_(&context.objects()) {
+    : code_(&code), context_(&context) {
   const plan::Program& program = context.program().program();
   const auto view = [&](int slot) {
     if (slot < 0) return TensorView{};
@@ -36,6 +36,10 @@ Result<TensorView> StepFrame::output(size_t i, const Shape& shape) {
   }
   return outputs_[i];
 }
+
+ObjectPool& StepFrame::objects() { return context_->objects(); }
+
+Status StepFrame::hold_memory(int64_t bytes) { return context_->hold_memory(bytes); }
 
 Status StepFrame::run_region(size_t, const std::vector<TensorView>&, std::vector<TensorView>&) {
   return {StatusCode::kInternal, "step '" + code_->step->name + "' has no body"};

@@ -24,20 +24,52 @@ const std::byte* data_of(const TensorView& view) {
 
 }  // namespace
 
-void CarriedTensor::assign(const TensorView& from) {
-  const std::byte* data = data_of(from);
-  std::vector<std::byte> bytes(data, data + bytes_of(from));
-  dtype_ = from.dtype;
-  shape_ = *from.shape;
-  bytes_ = std::move(bytes);
+Status HeldMemory::resize(size_t bytes) {
+  PENSTOCK_RETURN_IF_ERROR(backends::hold_memory(*run_, static_cast<int64_t>(bytes) - bytes_));
+  bytes_ = static_cast<int64_t>(bytes);
+  return Status::ok();
 }
 
-void carry(const std::vector<TensorView>& results, size_t first,
-           std::vector<CarriedTensor>& values) {
+Status CarriedTensor::assign(const TensorView& from) {
+  const std::byte* data = data_of(from);
+  PENSTOCK_RETURN_IF_ERROR(memory_.resize(bytes_of(from)));
+  bytes_.assign(data, data + bytes_of(from));
+  dtype_ = from.dtype;
+  shape_ = *from.shape;
+  return Status::ok();
+}
+
+Result<std::vector<CarriedTensor>> carried_inputs(KernelRun& run, size_t first, size_t last) {
+  std::vector<CarriedTensor> values;
+  for (size_t i = first; i < last; ++i) {
+    values.emplace_back(run);
+    PENSTOCK_RETURN_IF_ERROR(values.back().assign(run.input(i)));
+  }
+  return values;
+}
+
+Status carry(KernelRun& run, const std::vector<TensorView>& results, size_t first,
+             std::vector<CarriedTensor>& values) {
   // All are read before any changes: two values may have changed places.
-  std::vector<CarriedTensor> next(values.size());
-  for (size_t i = 0; i < next.size(); ++i) next[i].assign(results[first + i]);
+  std::vector<CarriedTensor> next;
+  for (size_t i = 0; i < values.size(); ++i) {
+    next.emplace_back(run);
+    PENSTOCK_RETURN_IF_ERROR(next.back().assign(results[first + i]));
+  }
   values = std::move(next);
+  return Status::ok();
+}
+
+// Room doubles, so that a long loop copies each element a few times at most. Old and new stand side
+// by side meanwhile.
+Status StackedTensor::make_room() {
+  const size_t before = bytes_.capacity();
+  const size_t wanted = bytes_.size() + element_bytes_;
+  if (wanted <= before) return Status::ok();
+  const size_t room = std::max(wanted, 2 * before);
+  PENSTOCK_RETURN_IF_ERROR(memory_.resize(before + room));
+  bytes_.reserve(room);
+  return memory_.resize(room);
 }
 
 Status StackedTensor::append(const TensorView& element) {
@@ -50,6 +82,7 @@ Status StackedTensor::append(const TensorView& element) {
                                               " in one iteration and " + to_string(*element.shape) +
                                               " in another"};
   }
+  PENSTOCK_RETURN_IF_ERROR(make_room());
   const std::byte* data = data_of(element);
   bytes_.insert(bytes_.end(), data, data + element_bytes_);
   ++count_;

@@ -86,9 +86,10 @@ Status reference_loop(const NodeFacts& node, KernelRun& run) {
     if (given.size() != 1) return {StatusCode::kInvalidArgument, "Loop: no condition"};
     condition = given[0] != 0;
   }
-  std::vector<CarriedTensor> values(carried);
-  for (size_t i = 0; i < carried; ++i) values[i].assign(run.input(i + 2));
-  std::vector<StackedTensor> stacks(run.output_count() - carried);
+  PENSTOCK_ASSIGN_OR_RETURN(std::vector<CarriedTensor> values,
+                            carried_inputs(run, 2, run.input_count()));
+  std::vector<StackedTensor> stacks;
+  for (size_t i = carried; i < run.output_count(); ++i) stacks.emplace_back(run);
 
   const Shape scalar;
   std::vector<TensorView> results;
@@ -102,7 +103,7 @@ Status reference_loop(const NodeFacts& node, KernelRun& run) {
     for (size_t i = 0; i < stacks.size(); ++i) {
       PENSTOCK_RETURN_IF_ERROR(stacks[i].append(results[i + 1 + carried]));
     }
-    carry(results, 1, values);
+    PENSTOCK_RETURN_IF_ERROR(carry(run, results, 1, values));
     condition = goes_on.size() == 1 && goes_on[0] != 0;
   }
   for (size_t i = 0; i < carried; ++i) {

@@ -105,9 +105,9 @@ Result<std::vector<Scanned>> scanned_inputs(const NodeFacts& node, const KernelR
 Status reference_scan(const NodeFacts& node, KernelRun& run) {
   PENSTOCK_ASSIGN_OR_RETURN(const size_t states, state_count(node.attributes, run.input_count()));
   PENSTOCK_ASSIGN_OR_RETURN(std::vector<Scanned> scanned, scanned_inputs(node, run, states));
-  std::vector<CarriedTensor> values(states);
-  for (size_t i = 0; i < states; ++i) values[i].assign(run.input(i));
-  std::vector<StackedTensor> stacks(run.output_count() - states);
+  PENSTOCK_ASSIGN_OR_RETURN(std::vector<CarriedTensor> values, carried_inputs(run, 0, states));
+  std::vector<StackedTensor> stacks;
+  for (size_t i = states; i < run.output_count(); ++i) stacks.emplace_back(run);
 
   std::vector<TensorView> results;
   const int64_t length = scanned.front().length();
@@ -119,7 +119,7 @@ Status reference_scan(const NodeFacts& node, KernelRun& run) {
     for (size_t i = 0; i < stacks.size(); ++i) {
       PENSTOCK_RETURN_IF_ERROR(stacks[i].append(results[states + i]));
     }
-    carry(results, 0, values);
+    PENSTOCK_RETURN_IF_ERROR(carry(run, results, 0, values));
   }
   for (size_t i = 0; i < states; ++i) {
     PENSTOCK_RETURN_IF_ERROR(copy_to_output(run, i, values[i].view()));

@@ -62,6 +62,9 @@ Status reference_col2im(const NodeFacts& node, KernelRun& run) {
                                               to_string(block)};
   }
   const int64_t planes = x_shape[0] * (x_shape[1] / taps_count);
+  Shape shape = {x_shape[0], x_shape[1] / taps_count};
+  shape.insert(shape.end(), image.begin(), image.end());
+  PENSTOCK_ASSIGN_OR_RETURN(const TensorView out, run.output(0, shape));
   const std::vector<double> x = read_reals(run.input(0));
   std::vector<double> y(static_cast<size_t>(planes * area), 0.0);
   std::vector<Tap> taps;
@@ -76,9 +79,6 @@ Status reference_col2im(const NodeFacts& node, KernelRun& run) {
     }
     ++place;
   });
-  Shape shape = {x_shape[0], x_shape[1] / taps_count};
-  shape.insert(shape.end(), image.begin(), image.end());
-  PENSTOCK_ASSIGN_OR_RETURN(const TensorView out, run.output(0, shape));
   return write_reals(y, out);
 }
 

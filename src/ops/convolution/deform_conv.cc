@@ -1,4 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 
 #include "ops/convolution/filter.h"
@@ -54,14 +55,18 @@ Result<Problem> problem_of(const NodeFacts& node, const KernelRun& run) {
   p.taps = element_count(kernel);
   p.area = element_count(spatial_of(p.x));
   p.out_area = element_count(p.out);
-  bool fits = p.group > 0 && p.offset_group > 0 && p.w[0] % p.group == 0 &&
-              p.x[1] == p.w[1] * p.group && p.x[1] % p.offset_group == 0;
-  Shape expected = {p.x[0], p.offset_group * p.taps * static_cast<int64_t>(p.axes())};
-  expected.insert(expected.end(), p.out.begin(), p.out.end());
-  fits = fits && offset == expected;
-  expected[1] = p.offset_group * p.taps;
-  if (run.has_input(3)) fits = fits && *run.input(3).shape == Shape{p.w[0]};
-  if (run.has_input(4)) fits = fits && *run.input(4).shape == expected;
+  // No more groups than channels: what is computed from them stays small.
+  const int64_t most = std::max<int64_t>(p.x[1], 1);
+  bool fits = p.group > 0 && p.group <= most && p.offset_group > 0 && p.offset_group <= most;
+  if (fits) {
+    Shape expected = {p.x[0], p.offset_group * p.taps * static_cast<int64_t>(p.axes())};
+    expected.insert(expected.end(), p.out.begin(), p.out.end());
+    fits = p.w[0] % p.group == 0 && p.x[1] == p.w[1] * p.group && p.x[1] % p.offset_group == 0 &&
+           offset == expected;
+    expected[1] = p.offset_group * p.taps;
+    if (run.has_input(3)) fits = fits && *run.input(3).shape == Shape{p.w[0]};
+    if (run.has_input(4)) fits = fits && *run.input(4).shape == expected;
+  }
   if (fits) return p;
   return Status(StatusCode::kInvalidArgument,
                 "DeformConv: X " + to_string(p.x) + ", W " + to_string(p.w) + " and offset " +

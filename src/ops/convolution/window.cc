@@ -21,6 +21,9 @@ Result<AutoPad> parse_auto_pad(const std::string& text) {
   return invalid("auto_pad '" + text + "' is not one of NOTSET, SAME_UPPER, SAME_LOWER, VALID");
 }
 
+// Far from overflow in what is computed from them.
+constexpr int64_t kMostEntry = (int64_t{1} << 31) - 1;
+
 // A list attribute of `count` numbers, each at least `least`; `otherwise` each where absent.
 Result<std::vector<int64_t>> ints(const ir::Attributes& attributes, std::string_view name,
                                   size_t count, int64_t otherwise, int64_t least) {
@@ -31,9 +34,9 @@ Result<std::vector<int64_t>> ints(const ir::Attributes& attributes, std::string_
                    std::to_string(count));
   }
   for (int64_t value : values) {
-    if (value < least) {
-      return invalid(std::string(name) + " holds " + std::to_string(value) + ", below " +
-                     std::to_string(least));
+    if (value < least || value > kMostEntry) {
+      return invalid(std::string(name) + " holds " + std::to_string(value) + ", outside of " +
+                     std::to_string(least) + " to " + std::to_string(kMostEntry));
     }
   }
   return values;
@@ -93,7 +96,9 @@ Result<Window> parse_window(const ir::Attributes& attributes, Shape kernel) {
                    " contradicts the kernel's " + to_string(kernel));
   }
   for (int64_t extent : kernel) {
-    if (extent < 1) return invalid("kernel of shape " + to_string(kernel) + " is empty");
+    if (extent < 1 || extent > kMostEntry) {
+      return invalid("kernel of shape " + to_string(kernel) + " is empty, or too large");
+    }
   }
   window.kernel = std::move(kernel);
   PENSTOCK_ASSIGN_OR_RETURN(window.strides, ints(attributes, "strides", rank, 1, 1));

@@ -3,6 +3,15 @@
 
 namespace penstock::ops {
 
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  if (from.size() > to.size()) return false;
+  const size_t offset = to.size() - from.size();
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (from[i] != 1 && from[i] != to[offset + i]) return false;
+  }
+  return true;
+}
+
 void collapse_axes(BroadcastLoop& loop) {
   BroadcastLoop merged;
   merged.strides.resize(loop.strides.size());

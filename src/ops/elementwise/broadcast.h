@@ -7,6 +7,10 @@
 
 namespace penstock::ops {
 
+// True where a tensor of shape `from` can be read as one of shape `to`. Extents that only a run
+// tells are planned to agree; whether they do is for the kernel to see when it is bound.
+bool broadcasts_to(const Shape& from, const Shape& to);
+
 // How to walk an output and the operands broadcast to it: extents, outermost first, and for each
 // operand its strides in elements, 0 where it repeats.
 struct BroadcastLoop {

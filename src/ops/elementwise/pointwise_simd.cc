@@ -146,6 +146,13 @@ class PointwiseTactic : public backends::Tactic {
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     PENSTOCK_ASSIGN_OR_RETURN(CompiledPointwise compiled, compile_node(node));
+    for (int i : compiled.inputs) {
+      const Shape& from = node.inputs[i].shape;
+      if (broadcasts_to(from, node.outputs[0].shape)) continue;
+      return Status(StatusCode::kInvalidArgument, "an operand of shape " + to_string(from) +
+                                                      " does not broadcast to " +
+                                                      to_string(node.outputs[0].shape));
+    }
     if (walk(node, compiled).extents.size() > simd::kMaxPointwiseRank) {
       return Status(StatusCode::kUnsupported, "broadcasts along too many axes");
     }

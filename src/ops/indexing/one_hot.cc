@@ -1,5 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
 #include "ops/indexing/indexing.h"
+#include "ops/real_values.h"
 
 namespace penstock::ops {
 namespace {
@@ -16,7 +19,11 @@ std::vector<int64_t> read_numbers(const TensorView& view) {
   const Status status = dispatch(view.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     for (int64_t i = 0; i < view.count(); ++i) {
-      values.push_back(static_cast<int64_t>(static_cast<Compute<T>>(view.as<const T>()[i])));
+      if constexpr (std::is_integral_v<T>) {
+        values.push_back(static_cast<int64_t>(view.as<const T>()[i]));
+      } else {
+        values.push_back(from_real<int64_t>(std::trunc(to_real(view.as<const T>()[i]))));
+      }
     }
     return Status::ok();
   });
@@ -29,7 +36,7 @@ Dim depth_of(InferContext& c) {
   if (known && known->size() == 1) return known->front();
   if (c.has_input(1) && c.constant(1) != nullptr) {
     const std::vector<float> values = ir::to_floats(*c.constant(1));
-    if (!values.empty()) return static_cast<int64_t>(values.front());
+    if (!values.empty()) return from_real<int64_t>(std::trunc(values.front()));
   }
   return c.fresh_symbol();
 }

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <type_traits>
 
+#include "ops/elementwise/broadcast.h"
 #include "ops/epilogue.h"
 #include "ops/matmul/geometry.h"
 #include "ops/matmul/operators.h"
@@ -60,6 +61,10 @@ Status finish_integers(const MatMulGeometry& g, KernelRun& run, std::vector<uint
   }
   if (run.has_input(2)) {
     const std::vector<int64_t> bias = read_int64s(run.input(2));
+    if (!broadcasts_to(*run.input(2).shape, g.result)) {
+      return {StatusCode::kInvalidArgument, "a bias of shape " + to_string(*run.input(2).shape) +
+                                                " does not broadcast to " + to_string(g.result)};
+    }
     const std::vector<int64_t> strides = broadcast_strides(*run.input(2).shape, g.result);
     size_t at = 0;
     for_each_index(g.result, [&](const std::vector<int64_t>& index) {

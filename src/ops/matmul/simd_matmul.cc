@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cpu_stream.h"
 #include "backends/cpu/simd/gemm.h"
+#include "ops/elementwise/broadcast.h"
 #include "ops/epilogue.h"
 #include "ops/matmul/flat_matmul.h"
 #include "ops/reference_util.h"
@@ -142,6 +143,10 @@ class PlanBuilder {
       return refuse("the kernel adds no operand of shape " + to_string(node_.inputs[i].shape));
     }
     const Shape batch(shape.begin(), shape.end() - 2);
+    if (!broadcasts_to(batch, flat_.batch)) {
+      return refuse("an operand of shape " + to_string(node_.inputs[i].shape) +
+                    " does not broadcast to the product");
+    }
     Source source{i, broadcast_strides(batch, flat_.batch)};
     for (int64_t& stride : source.strides) stride *= rows * columns;
     return add_step(step, std::move(source));

@@ -10,10 +10,11 @@ using ir::Dim;
 
 Result<int64_t> block_size(const ir::Attributes& attributes, size_t rank) {
   const int64_t block = attributes.get_int("blocksize");
-  if (rank != 4 || block < 1) {
-    return Status(StatusCode::kInvalidModel, "takes rank 4 and a positive blocksize, not rank " +
-                                                 std::to_string(rank) + " and " +
-                                                 std::to_string(block));
+  constexpr int64_t kMost = 1 << 20;  // its square stays far from overflow
+  if (rank != 4 || block < 1 || block > kMost) {
+    return Status(StatusCode::kInvalidModel,
+                  "takes rank 4 and a blocksize of 1 to " + std::to_string(kMost) + ", not rank " +
+                      std::to_string(rank) + " and " + std::to_string(block));
   }
   return block;
 }

@@ -43,7 +43,16 @@ Status run_expand(const NodeFacts& node, KernelRun& run) {
   return run_view(run, 0, view);
 }
 
-TiledView tiled_view(const Shape& x, const std::vector<int64_t>& repeats) {
+Result<TiledView> tiled_view(const Shape& x, const std::vector<int64_t>& repeats) {
+  bool fits = repeats.size() == x.size();
+  for (size_t i = 0; i < x.size() && fits; ++i) {
+    int64_t extent = 0;
+    fits = repeats[i] >= 0 && !__builtin_mul_overflow(repeats[i], x[i], &extent);
+  }
+  if (!fits) {
+    return Status(StatusCode::kInvalidArgument,
+                  "repeats " + to_string(repeats) + " do not fit " + to_string(x));
+  }
   const std::vector<int64_t> strides = strides_of(x);
   TiledView tiled;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -52,6 +61,12 @@ TiledView tiled_view(const Shape& x, const std::vector<int64_t>& repeats) {
     tiled.shape.push_back(repeats[i] * x[i]);
   }
   return tiled;
+}
+
+void tile_contents(InferContext& c, const View& view) {
+  std::vector<Dim> contents(static_cast<size_t>(element_count(view.shape)));
+  copy_view(c.contents(0)->data(), view, contents.data());
+  c.set_contents(0, std::move(contents));
 }
 
 Status infer_tile(InferContext& c) {
@@ -68,11 +83,10 @@ Status infer_tile(InferContext& c) {
   for (size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] * (*repeats)[i];
   const auto from = constants_of(c.shape(0));
   const auto times = constants_of(*repeats);
-  if (c.contents(0) && from && times && carries_contents(shape)) {
-    const View view = tiled_view(*from, *times).view;
-    std::vector<Dim> contents(static_cast<size_t>(element_count(view.shape)));
-    copy_view(c.contents(0)->data(), view, contents.data());
-    c.set_contents(0, std::move(contents));
+  if (from && times) {
+    const Result<TiledView> tiled = tiled_view(*from, *times);
+    if (!tiled.is_ok()) return c.error(tiled.status().message());
+    if (c.contents(0) && carries_contents(shape)) tile_contents(c, tiled->view);
   }
   c.set_output(0, c.dtype(0), std::move(shape));
   return Status::ok();
@@ -94,13 +108,7 @@ Result<View> expand_view(const NodeFacts& node, const KernelRun& run) {
 
 Result<TiledView> tile_view(const NodeFacts& node, const KernelRun& run) {
   const Shape& x = *run.input(0).shape;
-  const std::vector<int64_t> repeats = ints_parameter(node, run, "repeats", 1);
-  if (repeats.size() != x.size() ||
-      std::any_of(repeats.begin(), repeats.end(), [](int64_t n) { return n < 0; })) {
-    return Status(StatusCode::kInvalidArgument,
-                  "repeats " + to_string(repeats) + " do not fit " + to_string(x));
-  }
-  return tiled_view(x, repeats);
+  return tiled_view(x, ints_parameter(node, run, "repeats", 1));
 }
 
 const OpDefinition& expand_op() {

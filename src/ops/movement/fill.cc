@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/wrapping.h"
 #include "ops/movement/movement.h"
 
 namespace penstock::ops {
@@ -71,6 +72,14 @@ std::optional<Dim> scalar_of(const InferContext& c, size_t i) {
   return contents->front();
 }
 
+// No memory has more.
+constexpr double kMostLength = 0x1p40;
+
+int64_t range_length(double start, double limit, double delta) {
+  const double length = std::ceil((limit - start) / delta);
+  return std::isnan(length) ? 0 : static_cast<int64_t>(std::clamp(length, 0.0, kMostLength));
+}
+
 // Elements that a Range of floating constants has; nothing where one is not constant.
 std::optional<int64_t> floating_count(const InferContext& c) {
   double values[3];
@@ -81,13 +90,16 @@ std::optional<int64_t> floating_count(const InferContext& c) {
                     ? constant->as<double>().front()
                     : static_cast<double>(ir::to_floats(*constant).at(0));
   }
-  return std::max<int64_t>(0, static_cast<int64_t>(std::ceil((values[1] - values[0]) / values[2])));
+  return range_length(values[0], values[1], values[2]);
 }
 
 Status infer_range(InferContext& c) {
   const auto start = scalar_of(c, 0);
   const auto limit = scalar_of(c, 1);
   const auto delta = scalar_of(c, 2);
+  if (c.dtype(1) != c.dtype(0) || c.dtype(2) != c.dtype(0)) {
+    return c.error("start, limit and delta differ in type");
+  }
   Dim count;
   if (delta && delta->is_constant(0)) return c.error("a delta of 0");
   if (start && limit && delta && delta->is_constant()) {
@@ -110,6 +122,11 @@ Status infer_range(InferContext& c) {
 }
 
 Status run_range(const NodeFacts&, KernelRun& run) {
+  for (size_t i = 0; i < 3; ++i) {
+    if (run.input(i).count() != 1) {
+      return {StatusCode::kInvalidArgument, "start, limit and delta must be one number each"};
+    }
+  }
   return dispatch(run.input(0).dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using C = Compute<T>;
@@ -117,12 +134,16 @@ Status run_range(const NodeFacts&, KernelRun& run) {
     const C limit = static_cast<C>(*run.input(1).as<const T>());
     const C delta = static_cast<C>(*run.input(2).as<const T>());
     if (delta == C(0)) return Status(StatusCode::kInvalidArgument, "a delta of 0");
-    const double length = std::ceil((static_cast<double>(limit) - static_cast<double>(start)) /
-                                    static_cast<double>(delta));
-    const auto count = static_cast<int64_t>(std::clamp(length, 0.0, 0x1p40));
+    const int64_t count = range_length(static_cast<double>(start), static_cast<double>(limit),
+                                       static_cast<double>(delta));
     PENSTOCK_ASSIGN_OR_RETURN(const backends::TensorView y, run.output(0, {count}));
     for (int64_t i = 0; i < count; ++i) {
-      y.as<T>()[i] = static_cast<T>(static_cast<C>(start + static_cast<C>(i) * delta));
+      if constexpr (std::is_integral_v<C>) {
+        y.as<T>()[i] = static_cast<T>(wrapping_add(
+            static_cast<int64_t>(start), wrapping_multiply(i, static_cast<int64_t>(delta))));
+      } else {
+        y.as<T>()[i] = static_cast<T>(static_cast<C>(start + static_cast<C>(i) * delta));
+      }
     }
     return Status::ok();
   });

@@ -24,6 +24,10 @@ Result<PadMode> mode_of(const ir::Attributes& attributes) {
 
 Status infer_pad(InferContext& c) {
   PENSTOCK_RETURN_IF_ERROR(mode_of(c.attributes()).status());
+  if (c.has_input(2) && c.dtype(2) != c.dtype(0)) {
+    return c.error("the value is " + std::string(to_string(c.dtype(2))) + ", what it pads is " +
+                   std::string(to_string(c.dtype(0))));
+  }
   std::vector<int64_t> axes(static_cast<size_t>(c.rank(0)));
   std::iota(axes.begin(), axes.end(), 0);
   if (has_parameter(c, "axes", 3)) {
@@ -99,6 +103,10 @@ Result<Padding> padding(const NodeFacts& node, const KernelRun& run) {
   const Shape& x = *run.input(0).shape;
   Padding pad;
   PENSTOCK_ASSIGN_OR_RETURN(pad.mode, mode_of(node.attributes));
+  if (run.has_input(2) && run.input(2).count() != 1) {
+    return Status(StatusCode::kInvalidArgument, "the value to pad with must be one, not of shape " +
+                                                    to_string(*run.input(2).shape));
+  }
   const std::vector<int64_t> pads = ints_parameter(node, run, "pads", 1);
   std::vector<int64_t> axes(x.size());
   std::iota(axes.begin(), axes.end(), 0);

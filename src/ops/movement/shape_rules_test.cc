@@ -215,6 +215,18 @@ TEST(OtherRules, PadExpandTileRange) {
   EXPECT_EQ(infer("Range", {}, {scalar("5"), scalar("0"), scalar("-2")}).contents(), "[5, 3, 1]");
   EXPECT_EQ(infer("Range", {}, {scalar("past"), scalar("past + 2"), scalar("1")}).contents(),
             "[past, past + 1]");
+  EXPECT_FALSE(infer("Tile", with("repeats", dims("-1, -1")), {fact(kF32, "2, 2")}).status.is_ok());
+  EXPECT_FALSE(infer("Tile", with("repeats", dims("4611686018427387904")), {fact(kF32, "4")})
+                   .status.is_ok());
+  const Fact real{DataType::kFloat32, {}, {}, nullptr};
+  EXPECT_FALSE(infer("Range", {}, {scalar("0"), real, scalar("1")}).status.is_ok());
+  EXPECT_FALSE(
+      infer("Pad", with("pads", dims("1, 1")), {fact(kF32, "4"), Fact{}, fact(DataType::kInt8, "")})
+          .status.is_ok());
+  // A size whose square is 0 in 64 bits divides nothing.
+  EXPECT_FALSE(
+      infer("DepthToSpace", with("blocksize", int64_t{1} << 32), {fact(kF32, "1, 4, 2, 2")})
+          .status.is_ok());
   const auto float_scalar = [](double value) { return constant_fact(floats({}, {value})); };
   EXPECT_EQ(infer("Range", {}, {float_scalar(0), float_scalar(1), float_scalar(0.25)}).shape(),
             "[4]");

@@ -47,7 +47,8 @@ Status reference(const NodeFacts&, KernelRun& run) {
     }
     PENSTOCK_RETURN_IF_ERROR(run.run_region(0, inputs, outputs));
     for (size_t i = 0; i < results.size() && i < outputs.size(); ++i) {
-      results[i].push_back(to_tensor(outputs[i]));
+      PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, to_tensor(run, outputs[i]));
+      results[i].push_back(std::move(tensor));
     }
   }
   for (size_t i = 0; i < results.size(); ++i) {

@@ -41,7 +41,10 @@ Status give_handle(KernelRun& run, const TensorList* list) {
 Status run_optional(const NodeFacts&, KernelRun& run) {
   if (!run.has_input(0)) return give_handle(run, nullptr);
   const TensorView& x = run.input(0);
-  if (x.dtype != DataType::kSequence) return give_list(run, 0, {to_tensor(x)});
+  if (x.dtype != DataType::kSequence) {
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, to_tensor(run, x));
+    return give_list(run, 0, {std::move(tensor)});
+  }
   const TensorList* list = *x.as<const TensorList*>();
   // An empty sequence is something: it needs a handle that is not null.
   return list == nullptr ? give_list(run, 0, {}) : give_handle(run, list);

@@ -37,7 +37,9 @@ const TensorList& list_of(const TensorView& handle) {
   return list == nullptr ? kNone : *list;
 }
 
-Tensor to_tensor(const TensorView& view) {
+Result<Tensor> to_tensor(KernelRun& run, const TensorView& view) {
+  PENSTOCK_RETURN_IF_ERROR(
+      backends::hold_memory(run, view.count() * static_cast<int64_t>(size_of(view.dtype))));
   return Tensor::copy_of(view.dtype, *view.shape, view.data);
 }
 
@@ -48,6 +50,8 @@ TensorView view_of(const Tensor& tensor) {
 Status give_list(KernelRun& run, size_t i, TensorList list) {
   if (!run.has_output(i)) return Status::ok();
   PENSTOCK_ASSIGN_OR_RETURN(const TensorView to, run.output(i, {}));
+  PENSTOCK_RETURN_IF_ERROR(
+      backends::hold_memory(run, static_cast<int64_t>(list.size() * sizeof(Tensor))));
   *to.as<const TensorList*>() = run.objects().add(std::move(list));
   return Status::ok();
 }
@@ -95,7 +99,10 @@ Status infer_construct(InferContext& context) {
 
 Status run_construct(const NodeFacts&, KernelRun& run) {
   TensorList list;
-  for (size_t i = 0; i < run.input_count(); ++i) list.push_back(to_tensor(run.input(i)));
+  for (size_t i = 0; i < run.input_count(); ++i) {
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, to_tensor(run, run.input(i)));
+    list.push_back(std::move(tensor));
+  }
   return give_list(run, 0, std::move(list));
 }
 
@@ -132,7 +139,8 @@ Status run_insert(const NodeFacts&, KernelRun& run) {
   const auto n = static_cast<int64_t>(list.size());
   PENSTOCK_ASSIGN_OR_RETURN(int64_t at, position(run, 2, -n, n, n));
   if (at < 0) at += n;
-  list.insert(list.begin() + at, to_tensor(run.input(1)));
+  PENSTOCK_ASSIGN_OR_RETURN(Tensor tensor, to_tensor(run, run.input(1)));
+  list.insert(list.begin() + at, std::move(tensor));
   return give_list(run, 0, std::move(list));
 }
 

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "backends/memory_limit.h"
 #include "ops/op_definition.h"
 
 namespace penstock::ops {
@@ -26,8 +27,8 @@ Result<ir::SymbolicShape> tensor_shape(InferContext& context, const ir::ElementT
 
 // Kernels: the tensors that a sequence or an optional holds; none for a null handle.
 const TensorList& list_of(const backends::TensorView& handle);
-// The tensor at `view` as one that outlives it.
-Tensor to_tensor(const backends::TensorView& view);
+// The tensor at `view` as one that outlives it, in memory that the run allows.
+Result<Tensor> to_tensor(backends::KernelRun& run, const backends::TensorView& view);
 backends::TensorView view_of(const Tensor& tensor);
 // Output i becomes a handle to `list`.
 Status give_list(backends::KernelRun& run, size_t i, TensorList list);

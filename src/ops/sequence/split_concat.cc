@@ -81,6 +81,8 @@ Status run_split(const NodeFacts& node, KernelRun& run) {
   const size_t inner =
       static_cast<size_t>(element_count(Shape(shape.begin() + axis + 1, shape.end()))) *
       size_of(x.dtype);
+  PENSTOCK_RETURN_IF_ERROR(
+      backends::hold_memory(run, x.count() * static_cast<int64_t>(size_of(x.dtype))));
   TensorList list;
   int64_t at = 0;
   for (int64_t size : sizes) {
@@ -92,8 +94,10 @@ Status run_split(const NodeFacts& node, KernelRun& run) {
       std::memcpy(static_cast<std::byte*>(part.data()) + o * size * inner,
                   x.as<const std::byte>() + (o * shape[axis] + at) * inner, size * inner);
     }
-    // Strings become its own too.
-    list.push_back(is_plain(x.dtype) ? std::move(part) : to_tensor(view_of(part)));
+    if (!is_plain(x.dtype)) {  // strings become its own too
+      PENSTOCK_ASSIGN_OR_RETURN(part, to_tensor(run, view_of(part)));
+    }
+    list.push_back(std::move(part));
     at += size;
   }
   return give_list(run, 0, std::move(list));

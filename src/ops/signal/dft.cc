@@ -131,11 +131,8 @@ Status reference_dft(const NodeFacts& node, KernelRun& run) {
     for (int64_t i = 0; i < inner; ++i) {
       read_signal(x, o * extent * inner + i, inner, extent, g.parts, mode, signal);
       transform.run(signal.data(), spectrum.data());
-      for (int64_t k = 0; k < g.bins; ++k) {
-        const int64_t at = ((o * g.bins + k) * inner + i) * g.out_parts;
-        y[at] = spectrum[k].real() * scale;
-        if (g.out_parts == 2) y[at + 1] = spectrum[k].imag() * scale;
-      }
+      write_spectrum(spectrum.data(), g.bins, scale, g.out_parts, inner * g.out_parts,
+                     y.data() + (o * g.bins * inner + i) * g.out_parts);
     }
   }
   return write_reals(y, out);

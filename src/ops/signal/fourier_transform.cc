@@ -53,4 +53,12 @@ void FourierTransform::transform(const Complex* x, int64_t stride, int64_t lengt
   }
 }
 
+void write_spectrum(const FourierTransform::Complex* spectrum, int64_t bins, double scale,
+                    int64_t parts, int64_t step, double* y) {
+  for (int64_t k = 0; k < bins; ++k, y += step) {
+    y[0] = spectrum[k].real() * scale;
+    if (parts == 2) y[1] = spectrum[k].imag() * scale;
+  }
+}
+
 }  // namespace penstock::ops

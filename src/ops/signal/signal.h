@@ -32,6 +32,11 @@ class FourierTransform {
   std::vector<Complex> scratch_;
 };
 
+// Writes the first `bins` of a spectrum, each times `scale`, `step` elements apart: real and
+// imaginary part, or the real part alone where `parts` is 1.
+void write_spectrum(const FourierTransform::Complex* spectrum, int64_t bins, double scale,
+                    int64_t parts, int64_t step, double* y);
+
 // The longest transform: what a length that comes with the data is checked against.
 constexpr int64_t kMostFourierLength = int64_t{1} << 26;
 

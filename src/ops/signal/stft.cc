@@ -85,10 +85,7 @@ Status reference_stft(const NodeFacts& node, KernelRun& run) {
       signal[i] = Complex(at[0], g.parts == 2 ? at[1] : 0.0) * window[i];
     }
     transform.run(signal.data(), spectrum.data());
-    for (int64_t k = 0; k < g.bins; ++k) {
-      y[(frame * g.bins + k) * 2] = spectrum[k].real();
-      y[(frame * g.bins + k) * 2 + 1] = spectrum[k].imag();
-    }
+    write_spectrum(spectrum.data(), g.bins, 1.0, 2, 2, y.data() + frame * g.bins * 2);
   }
   return write_reals(y, out);
 }

@@ -147,6 +147,9 @@ Result<std::vector<ResizeAxis>> resize_axes(const ResizeAttributes& attributes, 
         std::to_string(count) + " axes; has " + std::to_string(scales.size()) + " scales, " +
         std::to_string(sizes.size()) + " sizes, " + std::to_string(roi.size()) + " roi entries");
   }
+  if (!std::all_of(roi.begin(), roi.end(), [](float x) { return std::abs(x) < kMostExtent; })) {
+    return invalid("an entry of roi is no number, or too large");
+  }
   std::vector<ResizeAxis> axes(count);
   for (size_t i = 0; i < count; ++i) {
     ResizeAxis& axis = axes[i];
@@ -188,7 +191,9 @@ Result<std::vector<ResizeAxis>> resize_axes(const ResizeAttributes& attributes, 
 std::vector<ResizeTaps> resize_taps(const ResizeAttributes& attributes, const ResizeAxis& axis) {
   std::vector<ResizeTaps> all;
   for (int64_t i = 0; i < axis.out; ++i) {
-    const double x = source_of(attributes, axis, static_cast<double>(i));
+    // Far outside is outside: all that lies there is the border's element.
+    constexpr double kFar = 0x1p52;
+    const double x = std::clamp(source_of(attributes, axis, static_cast<double>(i)), -kFar, kFar);
     ResizeTaps taps;
     if (attributes.mode == ResizeMode::kNearest) {
       const double index = nearest(attributes.nearest_mode, x);

@@ -72,6 +72,7 @@ Status reference_roi_align(const NodeFacts& node, KernelRun& run) {
     PENSTOCK_RETURN_IF_ERROR(check_region(r, roi, items[r], shape[0]));
     const RoiBins across = options.across(roi[0], roi[2]);
     const RoiBins down = options.down(roi[1], roi[3]);
+    PENSTOCK_RETURN_IF_ERROR(check_samples(r, across, down));
     for (int64_t c = 0; c < shape[1]; ++c) {
       const double* plane = x.data() + (items[r] * shape[1] + c) * shape[2] * shape[3];
       for_each_index({options.rows, options.columns}, [&](const std::vector<int64_t>& at) {

@@ -11,6 +11,8 @@ namespace penstock::ops {
 
 // One axis of a region: its bins, and the points sampled in each.
 struct RoiBins {
+  static constexpr int64_t kMostSamples = 1 << 20;  // along the axis of one bin
+
   double start;
   double size;
   int64_t samples;
@@ -22,8 +24,11 @@ struct RoiBins {
     // Without the half-pixel shift a region is never less than a pixel.
     if (offset == 0.0) length = std::max(length, 1.0);
     size = length / static_cast<double>(bins);
-    samples = sampling_ratio > 0 ? sampling_ratio : static_cast<int64_t>(std::ceil(size));
+    samples = sampling_ratio > 0            ? sampling_ratio
+              : size < double{kMostSamples} ? static_cast<int64_t>(std::ceil(std::max(size, -1.0)))
+                                            : kMostSamples + 1;
   }
+  bool is_sane() const { return samples <= kMostSamples; }
   double point(int64_t bin, int64_t sample) const {
     return start + static_cast<double>(bin) * size +
            (static_cast<double>(sample) + 0.5) * size / static_cast<double>(samples);
@@ -94,6 +99,14 @@ Status check_region(size_t r, const T* roi, int64_t item, int64_t batch) {
             "RoiAlign: region " + std::to_string(r) + " has an edge that is no pixel coordinate"};
   }
   return Status::ok();
+}
+
+inline Status check_samples(size_t r, const RoiBins& across, const RoiBins& down) {
+  if (across.is_sane() && down.is_sane()) return Status::ok();
+  return {StatusCode::kInvalidArgument,
+          "RoiAlign: region " + std::to_string(r) + " takes more than " +
+              std::to_string(RoiBins::kMostSamples) +
+              " samples along an axis of a bin; sampling_ratio and spatial_scale tell how many"};
 }
 
 }  // namespace penstock::ops

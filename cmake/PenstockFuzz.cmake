@@ -1,0 +1,31 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+# Fuzzers: each *_fuzz.cc of src/ and tests/fuzz/ is one program on libFuzzer, which comes with clang.
+
+option(PENSTOCK_FUZZ "Build the fuzzers, with clang" OFF)
+if(NOT PENSTOCK_FUZZ)
+  return()
+endif()
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "The fuzzers stand on libFuzzer: configure with clang, or run './dev fuzz'.")
+endif()
+
+# What they share with the test that runs the inputs kept in tests/fuzz/corpus.
+file(GLOB targets CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_testlib.cc")
+add_library(penstock_fuzz_targets OBJECT ${targets})
+target_link_libraries(penstock_fuzz_targets PUBLIC penstock_flags penstock penstock_compiler_deps)
+add_dependencies(penstock_fuzz_targets penstock_onnx_headers)
+
+file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS
+  "${PROJECT_SOURCE_DIR}/src/*_fuzz.cc" "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc")
+foreach(source IN LISTS fuzzers)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  if(source MATCHES "/src/cli/")
+    # The program is no library: its objects are taken, all but the one with main().
+    target_sources(${name} PRIVATE
+      $<FILTER:$<TARGET_OBJECTS:penstock_cli_objects>,EXCLUDE,/main\\.cc\\.o$>)
+    target_link_libraries(${name} PRIVATE CLI11::CLI11)
+  endif()
+  target_link_libraries(${name} PRIVATE penstock_fuzz_targets penstock penstock_runtime penstock_compiler_deps)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endforeach()

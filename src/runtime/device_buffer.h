@@ -1,0 +1,52 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <penstock/status.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backends/backend.h"
+
+namespace penstock::runtime {
+
+// How much memory a context holds, and the most it may.
+class MemoryAccount {
+ public:
+  // 0: as much as the machine has.
+  explicit MemoryAccount(uint64_t limit);
+
+  // An error that names the limit where it would be passed.
+  Status take(uint64_t bytes);
+  void give_back(uint64_t bytes) { held_ -= bytes; }
+  uint64_t held() const { return held_; }
+
+ private:
+  uint64_t limit_;
+  uint64_t held_ = 0;
+};
+
+// Memory of a backend, freed with its owner.
+class DeviceBuffer {
+ public:
+  // Backend and account outlive it.
+  DeviceBuffer(backends::Backend& backend, MemoryAccount& account)
+      : backend_(&backend), account_(&account) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept;
+  DeviceBuffer& operator=(DeviceBuffer&&) = delete;
+  ~DeviceBuffer() { release(); }
+
+  // At least `bytes`, contents undefined. Shrinks where four times too large: scratch follows the
+  // shapes.
+  Status resize(size_t bytes);
+  void release();
+  std::byte* data() const { return static_cast<std::byte*>(memory_); }
+
+ private:
+  backends::Backend* backend_;
+  MemoryAccount* account_;
+  void* memory_ = nullptr;
+  size_t capacity_ = 0;
+};
+
+}  // namespace penstock::runtime

@@ -1,0 +1,123 @@
+# Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+"""Runs each fuzzer of build/fuzz/bin for some seconds: python fuzz.py [SECONDS] [FUZZER ...]
+
+What a fuzzer finds new stays in build/fuzz/corpus, where the next run begins. An input that fails is kept in
+build/fuzz/crashes: to see the failure again, run the fuzzer with its path as the only argument. Once mended, it goes to
+tests/fuzz/corpus, whose inputs the unit tests run.
+"""
+import argparse
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "fuzz"
+KEPT = ROOT / "tests" / "fuzz" / "corpus"
+LARGEST_SEED = 3000  # bytes: small inputs are mutated to more effect
+TEXT_SEEDS = 150
+TIMEOUT = 30  # seconds for one input
+MEMORY = 3000  # MiB, of the whole process
+
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "strict_string_checks=1:allocator_may_return_null=1:detect_leaks=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def make_model_seeds(folder):
+    """The small models of ONNX's backend suite."""
+    from onnx.backend.test import loader
+    for case in loader.load_model_tests(kind="node"):
+        data = case.model.SerializeToString() if case.model is not None else \
+            (pathlib.Path(case.model_dir) / "model.onnx").read_bytes()
+        if len(data) <= LARGEST_SEED:
+            (folder / case.name).write_bytes(data)
+
+
+def program_of(plan):
+    """The program section of a plan file, as docs/plan-format.md describes it."""
+    data = plan.read_bytes()
+    offset, size = struct.unpack_from("<QQ", data, 24)
+    return data[offset:offset + size]
+
+
+def make_text_seeds(models, graphs, programs):
+    """Graph texts and plans' programs of some of the models."""
+    penstock = BUILD / "bin" / "penstock"
+    onnx, plan = BUILD / "seed.onnx", BUILD / "seed.plan"
+    for model in models[::max(1, len(models) // TEXT_SEEDS)]:
+        onnx.write_bytes(model.read_bytes())
+        plan.unlink(missing_ok=True)
+        build = [penstock, "build", onnx, "-q", "--opt-level=0", "--threads=1"]
+        subprocess.run([*build, "--stop-after=import", f"--dump={graphs / model.name}"], capture_output=True, check=False)
+        subprocess.run([*build, "-o", plan], capture_output=True, check=False)
+        if plan.exists():
+            (programs / model.name).write_bytes(program_of(plan))
+
+
+def make_npy_seeds(folder):
+    import io
+    import numpy
+    for name, array in (("f4", numpy.ones((2, 3), "f4")), ("i8", numpy.arange(3)), ("text", numpy.array(["a", "bc"])),
+                        ("empty", numpy.zeros((0, 2), "?")), ("untyped", numpy.zeros(4, "V2"))):
+        file = io.BytesIO()
+        numpy.save(file, array)
+        (folder / name).write_bytes(b"\x10" + file.getvalue())
+    (folder / "shapes").write_bytes(b"Sinput:1x3x224x224,mask:1x128,scalar:")
+
+
+def seeds():
+    """Folders of seeds by fuzzer, made once."""
+    folders = {name: BUILD / "seeds" / name for name in ("model", "graph_text", "plan", "npy")}
+    if not (BUILD / "seeds" / "done").exists():
+        for folder in folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        make_model_seeds(folders["model"])
+        make_text_seeds(sorted(folders["model"].iterdir()), folders["graph_text"], folders["plan"])
+        make_npy_seeds(folders["npy"])
+        (BUILD / "seeds" / "done").touch()
+    return {**folders, "import": folders["model"]}
+
+
+def run(fuzzer, seconds, seed_folder):
+    """True where nothing was found."""
+    name = fuzzer.name.removesuffix("_fuzz")
+    corpus, crashes, kept = BUILD / "corpus" / name, BUILD / "crashes", KEPT / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    crashes.mkdir(exist_ok=True)
+    log = BUILD / f"{fuzzer.name}.log"
+    folders = [corpus, seed_folder] + ([kept] if kept.exists() else [])
+    with log.open("w") as out:
+        done = subprocess.run([fuzzer, *folders, f"-max_total_time={seconds}", f"-timeout={TIMEOUT}",
+                               f"-rss_limit_mb={MEMORY}", "-max_len=20000", "-len_control=0", "-print_final_stats=1",
+                               "-close_fd_mask=1", f"-artifact_prefix={crashes}/{name}-"],
+                              env={**os.environ, **ENVIRONMENT}, stdout=out, stderr=subprocess.STDOUT, check=False)
+    text = log.read_text(errors="replace")
+    count = re.findall(r"number_of_executed_units: *(\d+)", text) or re.findall(r"^#(\d+)", text, re.MULTILINE) or ["0"]
+    print(f"{fuzzer.name}: {count[-1]} inputs, {'ok' if done.returncode == 0 else 'FAILED'}", flush=True)
+    if done.returncode != 0:
+        print("\n".join(line for line in text.splitlines()[-80:] if not line.startswith("#")))
+    return done.returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs each fuzzer for some seconds.")
+    parser.add_argument("seconds", nargs="?", type=int, default=10)
+    parser.add_argument("fuzzers", nargs="*", help="by name; all where none is given")
+    arguments = parser.parse_args()
+    fuzzers = sorted((BUILD / "bin").glob("*_fuzz"))
+    names = [path.name for path in fuzzers]
+    if unknown := set(arguments.fuzzers) - set(names):
+        parser.error(f"no fuzzer {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    folders = seeds()
+    results = [run(path, arguments.seconds, folders[path.name.removesuffix("_fuzz")])
+               for path in fuzzers if not arguments.fuzzers or path.name in arguments.fuzzers]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
