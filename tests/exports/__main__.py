@@ -50,7 +50,8 @@ def reason(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if re.match(r"<class|[A-Za-z_.]*(Error|Exception|Guard\w*|Unsupported\w*)\b.*:", line)]
     picked = causes[-1] if causes else (lines or [""])[0]
-    return re.sub(r"\s+", " ", re.sub(r"\S*/(site|dist)-packages/", "", picked))[:300]
+    picked = re.sub(r"<class '([\w.]*?)'>|\. Please .*|\S*/(site|dist)-packages/", r"\1", picked)
+    return re.sub(r"\s+", " ", picked)[:300]
 
 
 def outcome_of(case, exporter, store, again, level, seconds):
