@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/tactic.h"
@@ -15,9 +16,14 @@ backends::NodeFacts in_form(backends::NodeFacts node, const backends::Form& form
 // The form that has input 0 and output 0 in these layouts, and all else row-major.
 backends::Form form_with(const backends::NodeFacts& node, ir::Layout input, ir::Layout output);
 
+// The config of a row-major form that is slower than another and offered all the same: values whose
+// shapes depend on data have no other layout.
+inline constexpr std::string_view kForDataDependentShapes = "row_major";
+
 // Of the candidates, those for which oneDNN has its best kind of implementation: a form for which
 // it has only a plain loop, or a multiplication of copied matrices, is dropped where another has
-// better. `implementation_of` gives the name of what oneDNN would run.
+// better; of row-major ones the last stays, with kForDataDependentShapes. `implementation_of` gives
+// the name of what oneDNN would run.
 using ImplementationOf = std::function<Result<std::string>(const backends::NodeFacts& node)>;
 backends::Offer offer_fastest(const backends::NodeFacts& node, std::vector<backends::Form> forms,
                               const ImplementationOf& implementation_of);

@@ -46,9 +46,14 @@ std::optional<Step> step_of(const ir::Node& user, const ir::Node& node) {
       user.outputs[0]->dtype != x->dtype || user.inputs.empty()) {
     return std::nullopt;
   }
+  // Where shapes depend on data, convolutions run row-major, and no fast kernel takes operands
+  // then.
+  const bool takes_operands = node.op == "MatMul" || !ir::is_data_dependent(x->shape);
   // Input 2 is the bias, present or not.
   const size_t next_input = node.inputs.size() < 3 ? 3 : node.inputs.size();
-  if (std::optional<Step> step = binary_step(user, x, next_input)) return step;
+  if (takes_operands) {
+    if (std::optional<Step> step = binary_step(user, x, next_input)) return step;
+  }
   return unary_step(user, x);
 }
 

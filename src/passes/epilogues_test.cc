@@ -24,6 +24,19 @@ graph g(%x : float32[n, 3, 5, 5]) {
 )ir");
 }
 
+TEST(Epilogues, NoResidualSumWhereShapesDependOnData) {
+  test::expect_unchanged(epilogues, R"ir(
+graph g(%x : float32[4, 3, 5, 5], %keep : float32[4]) {
+  %found = NonZero(%keep)
+  %places = Squeeze(%found) {axes = [0]}
+  %kept = Gather(%x, %places)
+  %b = Conv(%kept, const float32[3, 3, 3, 3]random) {pads = [1, 1, 1, 1]}
+  %y = Add(%kept, %b)
+  return %y
+}
+)ir");
+}
+
 TEST(Epilogues, OfTwoConvolutionsTheFirstWaitsForTheOther) {
   test::expect_rewrite(epilogues, R"ir(
 graph g(%x : float32[n, 3, 5, 5]) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/onednn_offer.h"
 #include "ops/op_definition.h"
 
 namespace penstock::tune {
@@ -124,6 +125,8 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
     const bool have_other = !candidates.usable.empty();
     if (!timed && !is_plain(candidate.form)) {
       candidate.reason = "shapes depend on data: row-major only";
+    } else if (timed && candidate.form.config == ops::kForDataDependentShapes) {
+      candidate.reason = "row-major, for shapes that depend on data";
     } else if (is_reference(tactic) && have_other && options_.level < 5) {
       candidate.reason = "reference kernel, not timed where another runs (--opt-level 5 does)";
     } else if (options_.level == 0 && have_other) {

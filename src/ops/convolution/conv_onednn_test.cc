@@ -4,6 +4,7 @@
 
 #include "backends/cpu/onednn/memory_format.h"
 #include "ops/cpu_tactics.h"
+#include "ops/onednn_offer.h"
 #include "ops/onednn_tactics.h"
 #include "ops/testing.h"
 
@@ -163,6 +164,21 @@ TEST(OnednnFormat, NamesBringBackTheDescription) {
   }
   EXPECT_FALSE(describe_format(DataType::kFloat32, {4, 4}, "nonsense").is_ok());
   EXPECT_FALSE(describe_format(DataType::kFloat32, {4, 4}, "Acdb16a").is_ok());
+}
+
+TEST(OnednnConv, RowMajorIsOfferedLast) {
+  OpCase c{"Conv",
+           {},
+           {random_tensor(DataType::kFloat32, {1, 32, 9, 9}, 1),
+            random_tensor(DataType::kFloat32, {32, 32, 3, 3}, 2)}};
+  const backends::Offer offer = onednn_conv().offer(node_facts(c, reference(c)));
+  ASSERT_GE(offer.forms.size(), 2u);
+  EXPECT_EQ(offer.forms.front().config, "");
+  const backends::Form& last = offer.forms.back();
+  EXPECT_EQ(last.config, kForDataDependentShapes);
+  EXPECT_EQ(last.inputs[0], ir::Layout::kPlain);
+  EXPECT_EQ(last.outputs[0], ir::Layout::kPlain);
+  expect_matches_reference(onednn_conv(), c, 300);
 }
 
 }  // namespace
