@@ -16,7 +16,7 @@ void import_model(Bytes input);
 void run_model(Bytes input);
 // Text as a graph: one that parses prints to a text that parses to the same text.
 void parse_graph(Bytes input);
-// Text as the program of a plan file whose checksums are right: loaded, and its shapes bound.
+// Text as the program of a plan file whose checksums are right, and its programs resolved.
 void load_plan(Bytes input);
 
 }  // namespace penstock::fuzz

@@ -87,12 +87,12 @@ void parse_graph(Bytes input) {
 }
 
 void load_plan(Bytes input) {
-  const Result<plan::Program> program = plan::program_from_json(text_of(input));
+  const Result<plan::Contents> program = plan::contents_from_json(text_of(input));
   if (!program.is_ok()) return check_error(program.status());
   static const std::vector<std::byte> constants(1 << 16);
   if (!plan::validate(*program, constants.size()).is_ok()) return;
   const std::string text = plan::to_json(*program);
-  const Result<plan::Program> again = plan::program_from_json(text);
+  const Result<plan::Contents> again = plan::contents_from_json(text);
   require(again.is_ok() && plan::to_json(*again) == text, "a program changes when it is stored");
   const Result<Plan> plan =
       plan::make_plan(*program, "{}", {{0, constants.data(), constants.size()}});
