@@ -74,7 +74,7 @@ struct StringRef {
 // Extents of a tensor, outermost first. Empty is a scalar; a zero extent is an empty tensor.
 using Shape = std::vector<int64_t>;
 
-// Product of the extents; 1 for a scalar.
+// Product of the extents; 1 for a scalar. Saturates: the largest int64 where the product is larger.
 int64_t element_count(const Shape& shape);
 // "[1, 3, 224, 224]"
 std::string to_string(const Shape& shape);

@@ -114,24 +114,6 @@ Status InferContext::error(const std::string& message) const {
 
 namespace {
 
-// Sequences and optionals go in; all other operators take tensors only.
-bool takes_handles(std::string_view op) {
-  constexpr std::string_view kOps[] = {"ConcatFromSequence",
-                                       "Copy",
-                                       "If",
-                                       "Loop",
-                                       "Optional",
-                                       "OptionalGetElement",
-                                       "OptionalHasElement",
-                                       "Scan",
-                                       "SequenceAt",
-                                       "SequenceErase",
-                                       "SequenceInsert",
-                                       "SequenceLength",
-                                       "SequenceMap"};
-  return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
-}
-
 Status check_inputs(const OpDefinition& definition, const ir::Node& node) {
   const std::string where = "node '" + node.name + "' (" + node.op + "): ";
   const int inputs = static_cast<int>(node.inputs.size());
@@ -147,7 +129,7 @@ Status check_inputs(const OpDefinition& definition, const ir::Node& node) {
     }
   }
   for (const ir::Value* input : node.inputs) {
-    if (input == nullptr || !input->element || takes_handles(node.op)) continue;
+    if (input == nullptr || !input->element || definition.takes_handles) continue;
     return {StatusCode::kInvalidModel, where + "takes tensors, and its input '" + input->name +
                                            "' is " + ir::type_text(*input)};
   }

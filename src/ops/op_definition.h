@@ -86,6 +86,8 @@ struct OpDefinition {
   // Integer inputs that may stand in an attribute instead: (input, attribute). The shape-folding
   // pass moves them there, as extents, where their contents are known.
   std::vector<std::pair<size_t, std::string_view>> parameters = {};
+  // Sequences and optionals go in; all other operators take tensors only.
+  bool takes_handles = false;
 };
 
 // A core operator, or one that the application registered, by name; null where there is none.

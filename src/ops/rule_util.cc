@@ -52,6 +52,18 @@ SymbolicShape fresh_shape(InferContext& c, int64_t rank) {
   return shape;
 }
 
+Status check_byte_operands(const InferContext& c) {
+  for (size_t i = 0; i < 2; ++i) {
+    if (c.dtype(i) != DataType::kInt8 && c.dtype(i) != DataType::kUInt8) {
+      return c.error("takes int8 and uint8, not " + std::string(to_string(c.dtype(i))));
+    }
+    if (c.has_input(i + 2) && c.dtype(i + 2) != c.dtype(i)) {
+      return c.error("zero point " + std::to_string(i) + " has another type than its tensor");
+    }
+  }
+  return Status::ok();
+}
+
 Result<std::vector<int64_t>> normalize_axes(const std::vector<int64_t>& axes, int64_t rank) {
   std::vector<int64_t> result;
   for (int64_t axis : axes) {

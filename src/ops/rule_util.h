@@ -30,6 +30,10 @@ std::optional<ir::Dim> unify(const ir::Dim& a, const ir::Dim& b);
 // `rank` extents that only the run tells.
 ir::SymbolicShape fresh_shape(InferContext& c, int64_t rank);
 
+// An error unless inputs 0 and 1 are int8 or uint8, and their zero points, inputs 2 and 3 where
+// given, have the same types.
+Status check_byte_operands(const InferContext& c);
+
 // Axes wrapped into [0, rank); an error where one is outside or stands twice.
 Result<std::vector<int64_t>> normalize_axes(const std::vector<int64_t>& axes, int64_t rank);
 

@@ -108,6 +108,7 @@ const OpDefinition kIf = {.name = "If",
                           .max_inputs = 1,
                           .outputs = -1,
                           .infer = infer_if,
-                          .reference = reference_if};
+                          .reference = reference_if,
+                          .takes_handles = true};
 
 }  // namespace penstock::ops

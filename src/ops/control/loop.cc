@@ -123,6 +123,7 @@ const OpDefinition kLoop = {.name = "Loop",
                             .max_inputs = -1,
                             .outputs = -1,
                             .infer = infer_loop,
-                            .reference = reference_loop};
+                            .reference = reference_loop,
+                            .takes_handles = true};
 
 }  // namespace penstock::ops

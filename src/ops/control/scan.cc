@@ -140,6 +140,7 @@ const OpDefinition kScan = {.name = "Scan",
                             .max_inputs = -1,
                             .outputs = -1,
                             .infer = infer_scan,
-                            .reference = reference_scan};
+                            .reference = reference_scan,
+                            .takes_handles = true};
 
 }  // namespace penstock::ops

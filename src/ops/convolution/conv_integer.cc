@@ -5,6 +5,7 @@
 #include "ops/convolution/operators.h"
 #include "ops/convolution/window.h"
 #include "ops/reference_util.h"
+#include "ops/rule_util.h"
 
 namespace penstock::ops {
 namespace {
@@ -13,19 +14,10 @@ using backends::KernelRun;
 using backends::NodeFacts;
 using backends::TensorView;
 
-bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 // The convolution of x - x_zero_point and w - w_zero_point in int32, which wraps around. Padding is
 // x_zero_point: it adds nothing.
 Status infer_conv_integer(InferContext& context) {
-  for (size_t i = 0; i < 2; ++i) {
-    if (!is_byte(context.dtype(i))) {
-      return context.error("takes int8 and uint8, not " + std::string(to_string(context.dtype(i))));
-    }
-    if (context.has_input(i + 2) && context.dtype(i + 2) != context.dtype(i)) {
-      return context.error("zero point " + std::to_string(i) + " has another type than its tensor");
-    }
-  }
+  PENSTOCK_RETURN_IF_ERROR(check_byte_operands(context));
   PENSTOCK_ASSIGN_OR_RETURN(Shape kernel, kernel_extents(context));
   const ir::SymbolicShape& x = context.shape(0);
   const ir::SymbolicShape& w = context.shape(1);

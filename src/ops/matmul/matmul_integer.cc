@@ -4,6 +4,7 @@
 #include "ops/matmul/geometry.h"
 #include "ops/matmul/operators.h"
 #include "ops/reference_util.h"
+#include "ops/rule_util.h"
 
 namespace penstock::ops {
 namespace {
@@ -12,18 +13,9 @@ using backends::KernelRun;
 using backends::NodeFacts;
 using backends::TensorView;
 
-bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 // (a - a_zero_point) x (b - b_zero_point) in int32, which wraps around.
 Status infer_matmul_integer(InferContext& context) {
-  for (size_t i = 0; i < 2; ++i) {
-    if (!is_byte(context.dtype(i))) {
-      return context.error("takes int8 and uint8, not " + std::string(to_string(context.dtype(i))));
-    }
-    if (context.has_input(i + 2) && context.dtype(i + 2) != context.dtype(i)) {
-      return context.error("zero point " + std::to_string(i) + " has another type than its matrix");
-    }
-  }
+  PENSTOCK_RETURN_IF_ERROR(check_byte_operands(context));
   PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape y, product_shape(context));
   context.set_output(0, DataType::kInt32, std::move(y));
   return Status::ok();

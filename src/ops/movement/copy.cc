@@ -25,8 +25,12 @@ Status reference(const backends::NodeFacts&, backends::KernelRun& run) {
 }  // namespace
 
 const OpDefinition& copy_op() {
-  static const OpDefinition kOp = {
-      .name = "Copy", .min_inputs = 1, .max_inputs = 1, .infer = infer, .reference = reference};
+  static const OpDefinition kOp = {.name = "Copy",
+                                   .min_inputs = 1,
+                                   .max_inputs = 1,
+                                   .infer = infer,
+                                   .reference = reference,
+                                   .takes_handles = true};
   return kOp;
 }
 

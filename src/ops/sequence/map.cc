@@ -64,6 +64,7 @@ const OpDefinition kSequenceMap = {.name = "SequenceMap",
                                    .max_inputs = -1,
                                    .outputs = -1,
                                    .infer = infer,
-                                   .reference = reference};
+                                   .reference = reference,
+                                   .takes_handles = true};
 
 }  // namespace penstock::ops

@@ -95,16 +95,19 @@ const OpDefinition kOptional = {.name = "Optional",
                                 .min_inputs = 0,
                                 .max_inputs = 1,
                                 .infer = infer_optional,
-                                .reference = run_optional};
+                                .reference = run_optional,
+                                .takes_handles = true};
 const OpDefinition kOptionalHasElement = {.name = "OptionalHasElement",
                                           .min_inputs = 1,
                                           .max_inputs = 1,
                                           .infer = infer_has,
-                                          .reference = run_has};
+                                          .reference = run_has,
+                                          .takes_handles = true};
 const OpDefinition kOptionalGetElement = {.name = "OptionalGetElement",
                                           .min_inputs = 1,
                                           .max_inputs = 1,
                                           .infer = infer_get,
-                                          .reference = run_get};
+                                          .reference = run_get,
+                                          .takes_handles = true};
 
 }  // namespace penstock::ops

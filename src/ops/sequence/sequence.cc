@@ -203,18 +203,25 @@ const OpDefinition kSequenceInsert = {.name = "SequenceInsert",
                                       .min_inputs = 2,
                                       .max_inputs = 3,
                                       .infer = infer_insert,
-                                      .reference = run_insert};
+                                      .reference = run_insert,
+                                      .takes_handles = true};
 const OpDefinition kSequenceErase = {.name = "SequenceErase",
                                      .min_inputs = 1,
                                      .max_inputs = 2,
                                      .infer = infer_erase,
-                                     .reference = run_erase};
-const OpDefinition kSequenceAt = {
-    .name = "SequenceAt", .min_inputs = 2, .max_inputs = 2, .infer = infer_at, .reference = run_at};
+                                     .reference = run_erase,
+                                     .takes_handles = true};
+const OpDefinition kSequenceAt = {.name = "SequenceAt",
+                                  .min_inputs = 2,
+                                  .max_inputs = 2,
+                                  .infer = infer_at,
+                                  .reference = run_at,
+                                  .takes_handles = true};
 const OpDefinition kSequenceLength = {.name = "SequenceLength",
                                       .min_inputs = 1,
                                       .max_inputs = 1,
                                       .infer = infer_length,
-                                      .reference = run_length};
+                                      .reference = run_length,
+                                      .takes_handles = true};
 
 }  // namespace penstock::ops

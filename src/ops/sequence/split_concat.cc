@@ -180,6 +180,7 @@ const OpDefinition kConcatFromSequence = {.name = "ConcatFromSequence",
                                           .min_inputs = 1,
                                           .max_inputs = 1,
                                           .infer = infer_concat,
-                                          .reference = run_concat};
+                                          .reference = run_concat,
+                                          .takes_handles = true};
 
 }  // namespace penstock::ops
