@@ -38,7 +38,8 @@ const backends::TacticSource& cublaslt_source() {
 }
 
 const backends::TacticSource& cudnn_source() {
-  static const ListedSource kSource("cudnn", cudnn_tactics());
+  static const ListedSource kSource("cudnn",
+                                    {{"Conv", &cudnn_conv()}, {"Attention", &cudnn_attention()}});
   return kSource;
 }
 

@@ -17,6 +17,7 @@ TacticList attention_cuda_tactics();
 TacticList generated_cuda_tactics();
 // Kernels of NVIDIA's libraries.
 TacticList cublaslt_tactics();
-TacticList cudnn_tactics();
+const backends::Tactic& cudnn_conv();
+const backends::Tactic& cudnn_attention();
 
 }  // namespace penstock::ops
