@@ -6,6 +6,7 @@
 #include <iostream>
 #include <map>
 
+#include "ops/device_run.h"
 #include "ops/find_backend.h"
 
 namespace penstock::ops::test {
@@ -14,107 +15,6 @@ namespace {
 using backends::Backend;
 using backends::NodeFacts;
 using backends::Operand;
-using backends::TensorView;
-
-// Device memory with a margin behind it that must stay as it was.
-class Guarded {
- public:
-  static constexpr size_t kMargin = 256;
-  static constexpr std::byte kPoison{0xA5};
-
-  Guarded(Backend& backend, size_t bytes)
-      : backend_(backend), bytes_(bytes), data_(backend.allocate(bytes + kMargin)) {}
-  Guarded(Guarded&& other) noexcept
-      : backend_(other.backend_), bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
-  Guarded& operator=(Guarded&&) = delete;
-  ~Guarded() {
-    if (data_ != nullptr) backend_.deallocate(data_, bytes_ + kMargin);
-  }
-
-  void* data() const { return data_; }
-  size_t bytes() const { return bytes_; }
-  Status fill(const void* from, backends::Stream& stream) {
-    std::vector<std::byte> content(bytes_ + kMargin, kPoison);
-    if (from != nullptr) std::copy_n(static_cast<const std::byte*>(from), bytes_, content.data());
-    PENSTOCK_RETURN_IF_ERROR(backend_.copy_in(data_, content.data(), content.size(), stream));
-    return stream.synchronize();
-  }
-  Result<std::vector<std::byte>> read(backends::Stream& stream) const {
-    std::vector<std::byte> content(bytes_ + kMargin);
-    PENSTOCK_RETURN_IF_ERROR(backend_.copy_out(content.data(), data_, content.size(), stream));
-    PENSTOCK_RETURN_IF_ERROR(stream.synchronize());
-    const auto margin = content.begin() + static_cast<int64_t>(bytes_);
-    if (std::any_of(margin, content.end(), [](std::byte b) { return b != kPoison; })) {
-      return Status(StatusCode::kInternal, "a kernel wrote behind its output");
-    }
-    content.resize(bytes_);
-    return content;
-  }
-
- private:
-  Backend& backend_;
-  size_t bytes_;
-  void* data_;
-};
-
-class DeviceRun : public backends::KernelRun {
- public:
-  DeviceRun(Backend& backend, const NodeFacts& node, backends::Stream& stream)
-      : backend_(backend), node_(node), stream_(stream), outputs_(node.outputs.size()) {}
-
-  Status place(const std::vector<HostTensor>& inputs, size_t workspace_bytes) {
-    for (size_t i = 0; i < node_.inputs.size(); ++i) {
-      const Operand& operand = node_.inputs[i];
-      views_.push_back({operand.dtype, operand.layout, &operand.shape, nullptr});
-      if (!inputs[i].storage) continue;
-      memory_.emplace_back(backend_, inputs[i].storage->bytes);
-      if (memory_.back().data() == nullptr) return {StatusCode::kOutOfMemory, "no device memory"};
-      PENSTOCK_RETURN_IF_ERROR(memory_.back().fill(inputs[i].data(), stream_));
-      views_.back().data = memory_.back().data();
-    }
-    memory_.emplace_back(backend_, std::max<size_t>(workspace_bytes, 64));
-    workspace_ = memory_.back().data();
-    return Status::ok();
-  }
-
-  const TensorView& input(size_t i) const override { return views_[i]; }
-  bool has_input(size_t i) const override { return node_.has_input(i); }
-  bool has_output(size_t i) const override { return node_.has_output(i); }
-  size_t input_count() const override { return node_.inputs.size(); }
-  size_t output_count() const override { return node_.outputs.size(); }
-  Result<TensorView> output(size_t i, const Shape& shape) override {
-    const Operand& operand = node_.outputs[i];
-    if (shape != operand.shape) {
-      return Status(StatusCode::kInternal, "an output of shape " + to_string(shape) +
-                                               " where it must be " + to_string(operand.shape));
-    }
-    if (outputs_[i] == nullptr) {
-      outputs_[i] = std::make_unique<Guarded>(
-          backend_, ir::storage_bytes(operand.dtype, shape, operand.layout));
-      PENSTOCK_RETURN_IF_ERROR(outputs_[i]->fill(nullptr, stream_));
-    }
-    return TensorView{operand.dtype, operand.layout, &operand.shape, outputs_[i]->data()};
-  }
-  void* workspace() const override { return workspace_; }
-  backends::KernelState* state() const override { return nullptr; }
-  backends::Stream& stream() const override { return stream_; }
-  ObjectPool& objects() override { return objects_; }
-  Status run_region(size_t, const std::vector<TensorView>&, std::vector<TensorView>&) override {
-    return {StatusCode::kUnsupported, "no regions on a device"};
-  }
-
-  const Guarded* result(size_t i) const { return outputs_[i].get(); }
-
- private:
-  Backend& backend_;
-  const NodeFacts& node_;
-  backends::Stream& stream_;
-  std::vector<TensorView> views_;
-  std::vector<Guarded> memory_;
-  std::vector<std::unique_ptr<Guarded>> outputs_;
-  void* workspace_ = nullptr;
-  ObjectPool objects_;
-};
 
 // How many cases each tactic ran and refused, told when the tests end.
 class Coverage : public ::testing::Environment {
@@ -225,15 +125,18 @@ Result<std::vector<HostTensor>> run_on_device(Backend& backend, const backends::
                                               const backends::Form& form) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<backends::Stream> stream,
                             backend.create_stream(1));
-  DeviceRun run(backend, node, *stream);
-  PENSTOCK_RETURN_IF_ERROR(run.place(inputs, kernel.workspace_bytes()));
-  PENSTOCK_RETURN_IF_ERROR(kernel.run(run));
-  PENSTOCK_RETURN_IF_ERROR(stream->synchronize());
+  std::vector<const void*> data;
+  for (const HostTensor& input : inputs) data.push_back(input.storage ? input.data() : nullptr);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<DeviceRun> run,
+                            DeviceRun::create(backend, node, data, *stream));
+  PENSTOCK_RETURN_IF_ERROR(run->execute(kernel));
   std::vector<HostTensor> outputs(node.outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (run.result(i) == nullptr) continue;
-    PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, run.result(i)->read(*stream));
     const Operand& operand = node.outputs[i];
+    if (!operand.present) continue;
+    PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, run->read(i));
+    const bool is_empty = element_count(operand.shape) == 0;
+    if (bytes.empty() && !is_empty) continue;
     outputs[i] = {operand.dtype, operand.shape,
                   ir::make_constant(DataType::kUInt8, {static_cast<int64_t>(bytes.size())},
                                     bytes.data())};

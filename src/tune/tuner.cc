@@ -154,7 +154,7 @@ void Tuner::time(Candidate& candidate, const NodeFacts& facts) {
   MeasureOptions options;
   options.workspace_bytes = options_.workspace_bytes;
   if (options_.level <= 2) options.target_ms = 2;
-  const Result<double> microseconds = measure(*candidate.tactic, facts, *stream_, options);
+  const Result<double> microseconds = measure(backend_, *candidate.tactic, facts, *stream_, options);
   ++counts_.measured;
   if (microseconds.is_ok()) {
     candidate.microseconds = *microseconds;

@@ -6,6 +6,7 @@
 #include "backends/cuda/cuda_stream.h"
 #include "backends/cuda/cudnn_graph.h"
 #include "ops/attention/attention.h"
+#include "ops/cuda_tactic.h"
 #include "ops/cuda_tactics.h"
 
 namespace penstock::ops {
