@@ -34,7 +34,7 @@ Result<CudaEntry*> cuda_entry() {
   }
   void* entry = dlsym(library, "penstock_cuda_backend");
   if (entry == nullptr) {
-    return Status(StatusCode::kUnsupported, std::string(kCudaLibrary) + " is none of Penstock's");
+    return Status(StatusCode::kUnsupported, "the library libpenstock_cuda that is here is none of Penstock's");
   }
   return reinterpret_cast<CudaEntry*>(entry);
 }
@@ -46,8 +46,9 @@ BackendResult cuda_backend(int device) {
   const std::lock_guard lock(mutex);
   std::shared_ptr<backends::Backend>& known = (*backends)[device];
   if (known != nullptr) return known;
-  PENSTOCK_ASSIGN_OR_RETURN(CudaEntry * entry, cuda_entry());
-  const std::unique_ptr<BackendResult> made(entry(device));
+  const Result<CudaEntry*> entry = cuda_entry();
+  PENSTOCK_RETURN_IF_ERROR(entry.status());
+  const std::unique_ptr<BackendResult> made((*entry)(device));
   PENSTOCK_RETURN_IF_ERROR(made->status());
   known = **made;
   return known;

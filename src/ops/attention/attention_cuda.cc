@@ -104,6 +104,19 @@ Offer offer_attention(const NodeFacts& node) {
   return refusal.empty() ? Offer::plain(node) : Offer::refuse(std::move(refusal));
 }
 
+Offer offer_attention_mma(const NodeFacts& node) {
+  if (std::string refusal = refusal_of(node); !refusal.empty()) {
+    return Offer::refuse(std::move(refusal));
+  }
+  const Result<AttentionShape> shape = shape_of(node);
+  const bool is_aligned = shape->q.first % 8 == 0 && shape->k.first % 8 == 0 &&
+                          shape->v.first % 8 == 0;
+  if (!is_aligned || !takes_attention_mma(arguments_of(node, *shape))) {
+    return Offer::refuse("takes 16-bit floats, heads of 32, 64 or 128 elements, aligned rows");
+  }
+  return Offer::plain(node);
+}
+
 CudnnTensor describe(DataType dtype, const AttentionShape& shape, const AttentionShape::Rows& rows,
                      int64_t row_count, int64_t size) {
   return {dtype,
@@ -190,9 +203,11 @@ const backends::Tactic& cudnn_attention() {
 }
 
 TacticList attention_cuda_tactics() {
+  static const CudaTactic kTensorCores("cuda.attention_mma", offer_attention_mma,
+                                       bind_attention<launch_attention_mma>);
   static const CudaTactic kTactic("cuda.attention", offer_attention,
                                   bind_attention<launch_attention>);
-  return {{"Attention", &kTactic}};
+  return {{"Attention", &kTensorCores}, {"Attention", &kTactic}};
 }
 
 }  // namespace penstock::ops

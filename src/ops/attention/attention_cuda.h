@@ -45,4 +45,10 @@ inline constexpr int kCudaAttentionLargestHead = 256;
 // A query a warp, in float: any type, size and mask.
 void launch_attention(const CudaAttentionArguments& arguments, cudaStream_t stream);
 
+// On the tensor cores: float16 and bfloat16, heads of 32, 64 or 128 elements for keys and values
+// alike, rows a multiple of 16 bytes apart. Other addresses than 16-byte aligned ones go to the
+// kernel above.
+bool takes_attention_mma(const CudaAttentionArguments& arguments);
+void launch_attention_mma(const CudaAttentionArguments& arguments, cudaStream_t stream);
+
 }  // namespace penstock::ops
