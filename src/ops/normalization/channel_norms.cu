@@ -12,6 +12,20 @@ __device__ float load(const ChannelVector& vector, int64_t channel) {
   return load_float(vector.data, vector.type, channel);
 }
 
+// A channel's mean, factor and bias. Calls keep the kernels, which need up to eight of
+// them for a thread, small.
+__device__ __noinline__ float3 batch_line(const ChannelVector& scale, const ChannelVector& bias,
+                                          const ChannelVector& mean, const ChannelVector& variance,
+                                          float epsilon, int64_t channel) {
+  const float factor = load(scale, channel) / sqrtf(load(variance, channel) + epsilon);
+  return {load(mean, channel), factor, load(bias, channel)};
+}
+
+__device__ __noinline__ float2 group_line(const ChannelVector& scale, const ChannelVector& bias,
+                                          int64_t at) {
+  return {load(scale, at), load(bias, at)};
+}
+
 // Width elements at a time: of one channel, or of as many channels where they come last.
 template <typename T, int Width, bool kChannelsLast, typename Index>
 __global__ void batch_norm(const BatchNormArguments a, Index packs) {
@@ -22,18 +36,14 @@ __global__ void batch_norm(const BatchNormArguments a, Index packs) {
     const Index at = i * Width;
     float values[Width];
     load_floats<Width>(static_cast<const T*>(a.x) + at, values);
-    Index channel = kChannelsLast ? at % channels : at / spatial % channels;
-    float factor = 0;
-    float shift = 0;
+    const Index channel = kChannelsLast ? at % channels : at / spatial % channels;
+    float3 line = {};
 #pragma unroll
     for (int k = 0; k < Width; ++k) {
       if (k == 0 || kChannelsLast) {
-        factor = load(a.scale, channel) / sqrtf(load(a.variance, channel) + a.epsilon);
-        shift = load(a.mean, channel);
-        shift = load(a.bias, channel) - shift * factor;
-        ++channel;
+        line = batch_line(a.scale, a.bias, a.mean, a.variance, a.epsilon, channel + k);
       }
-      values[k] = values[k] * factor + shift;
+      values[k] = (values[k] - line.x) * line.y + line.z;
     }
     store_floats<Width>(values, static_cast<T*>(a.y) + at);
   }
@@ -114,17 +124,15 @@ __global__ void group_norm(const GroupNormArguments a) {
     float values[Width];
     load_floats<Width>(x + place(p), values);
     // Plain: Width divides spatial, so that a pack has one channel.
-    int64_t channel = group * g.per_group + (kChannelsLast ? p % run * Width : p * Width / spatial);
-    float scale = 0;
-    float bias = 0;
+    const int64_t channel =
+        group * g.per_group + (kChannelsLast ? p % run * Width : p * Width / spatial);
+    float2 line = {};
 #pragma unroll
     for (int i = 0; i < Width; ++i) {
       if (i == 0 || kChannelsLast) {
-        const int64_t at = a.group_scales ? group : channel++;
-        scale = load(a.scale, at) * inverse;
-        bias = load(a.bias, at);
+        line = group_line(a.scale, a.bias, a.group_scales ? group : channel + i);
       }
-      values[i] = (values[i] - mean) * scale + bias;
+      values[i] = (values[i] - mean) * inverse * line.x + line.y;
     }
     store_floats<Width>(values, static_cast<T*>(a.y) + place(p));
   }
