@@ -27,34 +27,40 @@ Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(
 
 // --- Resize
 
-// The scales, or the sizes, that the build knew: from attributes, or constants. They go with the
-// form, since constants are on the device when a kernel is bound.
 struct ResizeFactors {
-  std::vector<float> scales;
+  std::vector<float> scales;  // or
   std::vector<int64_t> sizes;
 };
 
-Result<ResizeFactors> known_factors(const NodeFacts& node) {
+// What attributes say: sizes may be extents, which differ from run to run.
+ResizeFactors attribute_factors(const NodeFacts& node) {
   ResizeFactors factors;
   factors.sizes = node.attributes.get_ints("sizes");
-  const bool has_sizes = node.attributes.has("sizes");
-  if (!has_sizes && node.has_input(3)) {
-    const Operand& sizes = node.inputs[3];
-    if (sizes.data == nullptr || sizes.dtype != DataType::kInt64) {
-      return refuse("the sizes are known at the run only");
-    }
-    const auto* data = static_cast<const int64_t*>(sizes.data);
-    factors.sizes.assign(data, data + element_count(sizes.shape));
+  if (factors.sizes.empty()) factors.scales = node.attributes.get_floats("scales");
+  return factors;
+}
+
+bool is_empty(const ResizeFactors& factors) {
+  return factors.scales.empty() && factors.sizes.empty();
+}
+
+// What constants say. They go with the form, since their data is the build's to read.
+Result<ResizeFactors> constant_factors(const NodeFacts& node) {
+  ResizeFactors factors;
+  const size_t input = node.has_input(3) ? 3 : 2;
+  if (!node.has_input(input) || node.inputs[input].data == nullptr) {
+    return refuse("the scales or sizes are known at the run only");
   }
-  if (!factors.sizes.empty()) return factors;
-  factors.scales = node.attributes.get_floats("scales");
-  if (!factors.scales.empty()) return factors;
-  if (!node.has_input(2) || node.inputs[2].data == nullptr ||
-      node.inputs[2].dtype != DataType::kFloat32) {
-    return refuse("the scales are known at the run only");
+  const Operand& given = node.inputs[input];
+  const auto count = static_cast<size_t>(element_count(given.shape));
+  if (input == 3 && given.dtype == DataType::kInt64) {
+    const auto* data = static_cast<const int64_t*>(given.data);
+    factors.sizes.assign(data, data + count);
+  } else if (input == 2 && given.dtype == DataType::kFloat32) {
+    const auto* data = static_cast<const float*>(given.data);
+    factors.scales.assign(data, data + count);
   }
-  const auto* data = static_cast<const float*>(node.inputs[2].data);
-  factors.scales.assign(data, data + element_count(node.inputs[2].shape));
+  if (is_empty(factors)) return refuse("needs scales of float32, or sizes of int64");
   return factors;
 }
 
@@ -183,16 +189,25 @@ Result<ResizeArguments> resize_arguments(const NodeFacts& node, const ResizeFact
 }
 
 Result<ResizeArguments> bound_arguments(const NodeFacts& node) {
-  PENSTOCK_ASSIGN_OR_RETURN(const ResizeFactors factors, parse_factors(node.config));
+  ResizeFactors factors = attribute_factors(node);
+  if (is_empty(factors)) {
+    PENSTOCK_ASSIGN_OR_RETURN(factors, parse_factors(node.config));
+  }
   return resize_arguments(node, factors);
 }
 
 Offer offer_resize(const NodeFacts& node) {
-  const Result<ResizeFactors> factors = known_factors(node);
-  if (!factors.is_ok()) return Offer::refuse(factors.status().message());
-  const Result<ResizeArguments> arguments = resize_arguments(node, *factors);
+  ResizeFactors factors = attribute_factors(node);
+  std::string config;
+  if (is_empty(factors)) {
+    Result<ResizeFactors> constants = constant_factors(node);
+    if (!constants.is_ok()) return Offer::refuse(constants.status().message());
+    factors = *std::move(constants);
+    config = print_factors(factors);
+  }
+  const Result<ResizeArguments> arguments = resize_arguments(node, factors);
   if (!arguments.is_ok()) return Offer::refuse(arguments.status().message());
-  Offer offer = Offer::plain(node, print_factors(*factors));
+  Offer offer = Offer::plain(node, config);
   if (node.inputs[0].shape.size() == 4) {
     offer.forms.push_back(offer.forms[0]);
     offer.forms[1].inputs[0] = offer.forms[1].outputs[0] = Layout::kChannelsLast;
