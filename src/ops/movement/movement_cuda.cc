@@ -230,7 +230,9 @@ Result<PadArguments> pad_arguments(const NodeFacts& node) {
     one.first[0] = std::max<int64_t>(0, -pad.begin[d]);
     one.count[0] = x.shape[d] - one.first[0] - std::max<int64_t>(0, -pad.end[d]);
     one.extents[0] = pad.shape[d];
-    const bool joins = a.axes > 0 && !a.is_padded(a.axes - 1) && !one.is_padded(0);
+    // An axis that is cropped at its end leaves a gap after it.
+    const bool joins = a.axes > 0 && !a.is_padded(a.axes - 1) && !one.is_padded(0) &&
+                       a.x_strides[a.axes - 1] == strides[d] * one.count[0];
     if (joins) {
       a.extents[a.axes - 1] *= one.extents[0];
       a.count[a.axes - 1] *= one.count[0];

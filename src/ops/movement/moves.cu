@@ -171,11 +171,13 @@ template <typename T>
 constexpr int kTile = sizeof(T) < 4 ? 64 : 32;
 constexpr int kTileThreads = 8;  // along y
 
-template <typename T>
+// Width elements at a time, in both directions.
+template <typename T, int Width>
 __global__ void __launch_bounds__(kWarp* kTileThreads)
     transpose_tiles(const __grid_constant__ TileArguments a) {
   constexpr int kSide = kTile<T>;
-  constexpr int kGap = sizeof(T) < 4 ? 4 / sizeof(T) : 1;  // against conflicts between banks
+  // Against conflicts between banks: rows that begin a bank, or half of one, apart.
+  constexpr int kGap = Width == 1 && sizeof(T) < 4 ? 4 / sizeof(T) : 1;
   __shared__ T tile[kSide][kSide + kGap];
   unsigned rest = blockIdx.x;
   const int64_t column = static_cast<int64_t>(rest % a.column_tiles) * kSide;
@@ -194,11 +196,13 @@ __global__ void __launch_bounds__(kWarp* kTileThreads)
   for (int j = 0; j < kSide; j += kTileThreads) {
     const int c = j + static_cast<int>(threadIdx.y);
 #pragma unroll
-    for (int k = 0; k < kSide; k += kWarp) {
-      const int r = k + static_cast<int>(threadIdx.x);
-      if (column + c < a.columns && row + r < a.rows) {
-        tile[c][r] = x[(column + c) * a.x_step + row + r];
-      }
+    for (int k = 0; k < kSide; k += kWarp * Width) {
+      const int r = k + static_cast<int>(threadIdx.x) * Width;
+      if (column + c >= a.columns || row + r >= a.rows) continue;
+      const auto pack =
+          *reinterpret_cast<const Pack<T, Width>*>(x + (column + c) * a.x_step + row + r);
+#pragma unroll
+      for (int w = 0; w < Width; ++w) tile[c][r + w] = pack.at[w];
     }
   }
   __syncthreads();
@@ -206,13 +210,25 @@ __global__ void __launch_bounds__(kWarp* kTileThreads)
   for (int j = 0; j < kSide; j += kTileThreads) {
     const int r = j + static_cast<int>(threadIdx.y);
 #pragma unroll
-    for (int k = 0; k < kSide; k += kWarp) {
-      const int c = k + static_cast<int>(threadIdx.x);
-      if (column + c < a.columns && row + r < a.rows) {
-        y[(row + r) * a.y_step + column + c] = tile[c][r];
-      }
+    for (int k = 0; k < kSide; k += kWarp * Width) {
+      const int c = k + static_cast<int>(threadIdx.x) * Width;
+      if (column + c >= a.columns || row + r >= a.rows) continue;
+      Pack<T, Width> pack;
+#pragma unroll
+      for (int w = 0; w < Width; ++w) pack.at[w] = tile[c + w][r];
+      *reinterpret_cast<Pack<T, Width>*>(y + (row + r) * a.y_step + column + c) = pack;
     }
   }
+}
+
+// True where all pairs of elements of two bytes are accesses of four.
+bool has_pairs(const TileArguments& a) {
+  bool fits = is_aligned(a.x, 4) && is_aligned(a.y, 4);
+  for (int64_t number : {a.rows, a.columns, a.x_step, a.y_step}) fits = fits && number % 2 == 0;
+  for (int d = 0; d < a.axes; ++d) {
+    fits = fits && a.x_strides[d] % 2 == 0 && a.y_strides[d] % 2 == 0;
+  }
+  return fits;
 }
 
 // False where the move is no transpose, or too thin for tiles.
@@ -248,9 +264,14 @@ bool launch_tiles(const DeviceMove& move, size_t size, cudaStream_t stream) {
   if (blocks >= int64_t{1} << 31) return false;
   a.row_tiles = static_cast<unsigned>(row_tiles);
   a.column_tiles = static_cast<unsigned>(column_tiles);
+  const auto grid = static_cast<unsigned>(blocks);
+  const dim3 threads(kWarp, kTileThreads);
+  if (size == 2 && has_pairs(a)) {
+    transpose_tiles<uint16_t, 2><<<grid, threads, 0, stream>>>(a);
+    return true;
+  }
   dispatch_size(size, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    transpose_tiles<T><<<static_cast<unsigned>(blocks), dim3(kWarp, kTileThreads), 0, stream>>>(a);
+    transpose_tiles<typename decltype(tag)::type, 1><<<grid, threads, 0, stream>>>(a);
   });
   return true;
 }

@@ -131,7 +131,7 @@ Result<CudaLaunch> bind_axis_norm(const NodeFacts& node) {
   });
 }
 
-// --- BatchNormalization, InstanceNormalization, GroupNormalization
+// --- BatchNormalization, InstanceNormalization, GroupNormalization, LRN
 
 // Vectors from input 1 on: `wanted` numbers each.
 Status check_vectors(const NodeFacts& node, size_t count, int64_t wanted) {
@@ -197,6 +197,30 @@ Offer offer_batch_norm(const NodeFacts& node) {
   return both_layouts(node, batch_norm_arguments(node).status());
 }
 
+Result<LocalNormArguments> local_norm_arguments(const NodeFacts& node) {
+  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  const Operand& x = node.inputs[0];
+  const int64_t size = node.attributes.get_int("size", 1);
+  if (x.shape.size() < 2 || size < 1) return refuse("takes batch and channels, and a size");
+  const AxisSplit split = split_at(x.shape, 1);
+  LocalNormArguments a;
+  a.type = x.dtype;
+  a.batch = split.outer;
+  a.channels = split.extent;
+  a.spatial = split.inner;
+  a.channels_last = x.layout == Layout::kChannelsLast;
+  a.before = (size - 1) / 2;
+  a.after = size / 2;
+  a.alpha = node.attributes.get_float("alpha", 1e-4f) / static_cast<float>(size);
+  a.beta = node.attributes.get_float("beta", 0.75f);
+  a.bias = node.attributes.get_float("bias", 1.0f);
+  return a;
+}
+
+Offer offer_local_norm(const NodeFacts& node) {
+  return both_layouts(node, local_norm_arguments(node).status());
+}
+
 Offer offer_group_norm(const NodeFacts& node) {
   return both_layouts(node, group_norm_arguments(node).status());
 }
@@ -235,6 +259,18 @@ Result<CudaLaunch> bind_group_norm(const NodeFacts& node) {
   });
 }
 
+Result<CudaLaunch> bind_local_norm(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const LocalNormArguments bound, local_norm_arguments(node));
+  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
+    LocalNormArguments a = bound;
+    a.x = run.input(0).data;
+    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
+    a.y = y.data;
+    launch_local_norm(a, stream);
+    return Status::ok();
+  });
+}
+
 }  // namespace
 
 TacticList normalization_cuda_tactics() {
@@ -242,7 +278,10 @@ TacticList normalization_cuda_tactics() {
   static const CudaTactic kAxisNorm("cuda.axis_norm", offer_axis_norm, bind_axis_norm, true);
   static const CudaTactic kBatchNorm("cuda.batch_norm", offer_batch_norm, bind_batch_norm, true);
   static const CudaTactic kGroupNorm("cuda.group_norm", offer_group_norm, bind_group_norm, true);
-  return {{"LayerNormalization", &kLayerNorm},
+  // Not in place: its neighbours read an element too.
+  static const CudaTactic kLocalNorm("cuda.local_norm", offer_local_norm, bind_local_norm);
+  return {{"LRN", &kLocalNorm},
+          {"LayerNormalization", &kLayerNorm},
           {"RMSNormalization", &kLayerNorm},
           {"Softmax", &kAxisNorm},
           {"LogSoftmax", &kAxisNorm},

@@ -77,4 +77,22 @@ struct GroupNormArguments {
 };
 void launch_group_norm(const GroupNormArguments& arguments, cudaStream_t stream);
 
+// x / (bias + alpha * squares)^beta, with the squares of `before` channels before and `after`
+// after.
+struct LocalNormArguments {
+  DataType type = DataType::kFloat32;
+  const void* x = nullptr;
+  void* y = nullptr;
+  int64_t batch = 0;
+  int64_t channels = 0;
+  int64_t spatial = 0;
+  bool channels_last = false;
+  int64_t before = 0;
+  int64_t after = 0;
+  float alpha = 0;
+  float beta = 0;
+  float bias = 0;
+};
+void launch_local_norm(const LocalNormArguments& arguments, cudaStream_t stream);
+
 }  // namespace penstock::ops
