@@ -125,6 +125,40 @@ def test_inspect_a_plan(plan):
         assert word in text, word
 
 
+def test_several_profiles(onnx, folder):
+    path = folder / "profiles.plan"
+    sizes = {rows: f"images:{rows}x3x16x16" for rows in (1, 2, 4, 8)}
+    penstock("build", onnx, "-o", path, "--opt-level", 0, "--profile=0", f"--minShapes={sizes[1]}",
+             f"--optShapes={sizes[1]}", f"--maxShapes={sizes[1]}", "--profile=1", f"--minShapes={sizes[2]}",
+             f"--optShapes={sizes[4]}", f"--maxShapes={sizes[8]}")
+    text = penstock("inspect", path).stdout
+    assert "profile 0  images: min 1x3x16x16" in text and "profile 1  images: min 2x3x16x16, opt 4x3x16x16" in text
+    assert "logits: float32[1, 10]" in penstock("run", path).stdout
+    assert "logits: float32[4, 10]" in penstock("run", path, "--use-profile", 1).stdout
+    assert "logits: float32[8, 10]" in penstock("run", path, "--shapes", sizes[8]).stdout
+    refused = penstock("run", path, "--use-profile", 0, "--shapes", sizes[8], exit_code=1).stderr
+    assert "outside profile 0, 1 to 1" in refused
+    assert "no profile 2; the plan has 2" in penstock("run", path, "--use-profile", 2, exit_code=1).stderr
+    bench = penstock("bench", path, "--use-profile", 1, "--iterations", 2, "--duration", 0, "--warmup", 0).stdout
+    assert "Throughput" in bench
+    skipped = penstock("build", onnx, "-o", path, "--profile=1", f"--optShapes={sizes[1]}", exit_code=1).stderr
+    assert "--profile 1 without --profile 0" in skipped
+
+
+def test_shape_inputs(folder):
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["r"]), helper.make_node("Relu", ["r"], ["y"])]
+    model = small_models.save(folder / "reshape.onnx", nodes,
+                              [small_models.value("x", [12]), small_models.value("shape", [2], TensorProto.INT64)],
+                              [small_models.value("y", ["rows", "columns"])])
+    plan = folder / "reshape.plan"
+    penstock("build", model, "-o", plan, "--opt-level", 0, "--minShapes=shape:1x1", "--optShapes=shape:3x4",
+             "--maxShapes=shape:12x12")
+    assert "shape: values min 1x1, opt 3x4, max 12x12" in penstock("inspect", plan).stdout
+    assert "y: float32[3, 4]" in penstock("run", plan).stdout
+    assert "y: float32[2, 6]" in penstock("run", plan, "--shapes", "shape:2x6").stdout
+    assert "value 0 is outside the profile, 1 to 12" in penstock("run", plan, "--shapes", "shape:13x1", exit_code=1).stderr
+
+
 def test_inspect_json_has_every_layer_with_its_candidates(plan):
     facts = json.loads(penstock("inspect", plan, "--json").stdout)
     assert facts["onnx_node_count"] == 5 and facts["kernel_count"] == len(facts["layers"])

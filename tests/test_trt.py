@@ -296,14 +296,6 @@ def test_fp16_runs_in_fp32_with_a_note_and_int8_says_that_it_is_not_there(logger
     assert config.int8_calibrator is None and config.DLA_core == -1
 
 
-def test_a_second_profile_says_that_there_is_one(logger):
-    builder = trt.Builder(logger)
-    config = builder.create_builder_config()
-    assert config.add_optimization_profile(builder.create_optimization_profile()) == 0
-    with pytest.raises(NotImplementedError, match="add_optimization_profile.*1 profile"):
-        config.add_optimization_profile(builder.create_optimization_profile())
-
-
 def test_a_broken_model_is_told_through_the_parser_and_the_logger(logger, tmp_path):
     network = trt.Builder(logger).create_network()
     parser = trt.OnnxParser(network, logger)

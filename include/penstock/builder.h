@@ -21,7 +21,10 @@ struct BuildOptions {
   int threads = 0;  // stream width to tune for; 0: all processors
   int optimization_level =
       3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too
+  // The shapes to tune for, and their limits: one profile, or several, of which each is tuned by
+  // itself and all share the weights. Give one of the two.
   OptimizationProfile profile;
+  std::vector<OptimizationProfile> profiles;
   std::filesystem::path timing_cache;  // read and extended; empty: none is kept
   // Tactic sources to use, by name ("simd", "onednn"); empty: all. Reference kernels always remain.
   std::vector<std::string> tactic_sources;
@@ -41,7 +44,8 @@ struct BuildOptions {
 // What came of a build.
 struct BuildSummary {
   int onnx_nodes = 0;  // nodes of the model, constants not counted
-  int kernels = 0;     // kernel calls of the plan
+  int kernels = 0;     // kernel calls of the plan, under its first profile
+  int profiles = 1;
   uint64_t plan_bytes = 0;
   uint64_t weight_bytes = 0;
   int tactics_measured = 0;

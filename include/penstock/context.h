@@ -24,10 +24,9 @@ class ContextState;
 class OutputAllocator {
  public:
   virtual ~OutputAllocator() = default;
-  // Memory for `bytes` bytes, 64-byte aligned, valid until the caller of the run has read it; null
-  // fails the run.
-  virtual void* allocate(std::string_view output, size_t bytes) = 0;
-  virtual void notify_shape(std::string_view output, const Shape& shape) = 0;
+  // Memory for an output of this shape, `bytes` bytes, element-aligned, valid until the caller of
+  // the run has read it; null fails the run.
+  virtual void* allocate(std::string_view output, const Shape& shape, size_t bytes) = 0;
 };
 
 // Told the time of each step of a run, in milliseconds.
@@ -54,7 +53,14 @@ class ExecutionContext {
   ExecutionContext& operator=(ExecutionContext&&) noexcept;
   ~ExecutionContext();
 
-  // Sets an input's shape. An error names the input, the extent and the profile's limits.
+  // Runs under this profile from now on, an index into Engine::profiles(), or under the first that
+  // fits (kAutomaticProfile, the default). Shapes and addresses stay as they are.
+  Status set_optimization_profile(int index);
+  // The profile in use; where it is chosen by shapes, that of the last run, -1 before the first.
+  int optimization_profile() const;
+
+  // Sets an input's shape, kept until set again. An error names the input, the extent and the
+  // profile's limits, or those of all profiles where the context chooses.
   Status set_input_shape(std::string_view input, const Shape& shape);
   // Where an input is read or an output written; row-major, at least element-aligned, kept until
   // set again.
@@ -66,7 +72,8 @@ class ExecutionContext {
   // takes. An error names the input, what it takes and what was given.
   Status set_input(std::string_view input, const Value& value);
 
-  // The shape under the present input shapes; -1 where only the run tells.
+  // The shape under the present input shapes and, where shapes follow from the values of inputs
+  // that have an address, under those; -1 where only the run tells.
   Result<Shape> tensor_shape(std::string_view tensor);
 
   // Runs on the calling thread (and the team of its stream) and returns when the outputs are

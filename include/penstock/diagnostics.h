@@ -41,4 +41,7 @@ Result<std::vector<LayerError>> compare_layers(const Engine& tuned, const Engine
 // true, strings of one digit.
 Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed);
 
+// An int32 or int64 tensor of these elements, zeros where there are fewer.
+Tensor integer_tensor(DataType dtype, const Shape& shape, const std::vector<int64_t>& values);
+
 }  // namespace penstock

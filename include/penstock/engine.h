@@ -19,8 +19,12 @@ namespace runtime {
 class EngineState;
 }
 
+// Of a context's profile: the first one that the input shapes and values fit.
+inline constexpr int kAutomaticProfile = -1;
+
 struct ContextOptions {
   int threads = 0;  // threads that share each kernel; 0: as many as the plan was tuned for
+  int profile = kAutomaticProfile;  // an index into Engine::profiles()
 };
 
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which
@@ -35,12 +39,14 @@ class Engine {
 
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
-  const OptimizationProfile& profile() const;
+  const std::vector<OptimizationProfile>& profiles() const;  // at least one
+  const OptimizationProfile& profile() const { return profiles().front(); }
   const std::string& model_name() const;
   int threads() const;            // stream width that the plan was tuned for
   uint64_t plan_bytes() const;    // size of the plan file
   uint64_t weight_bytes() const;  // constants, shared by all contexts
-  size_t step_count() const;      // kernel calls in the main body
+  // Kernel calls in the main body under this profile; 0 where there is no such profile.
+  size_t step_count(size_t profile = 0) const;
 
   // Cheap: no weights are copied. Scratch memory is taken when shapes are set.
   Result<ExecutionContext> create_context(ContextOptions options = {}) const;

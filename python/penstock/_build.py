@@ -17,12 +17,14 @@ class Profile:
     """The shapes that inputs may take, by input name: a plan is tuned at opt and right from min to max.
 
     An input that a dictionary leaves out gets its extent from the model; where that varies, 0 as the smallest and no
-    largest (-1).
+    largest (-1). `values` limits what shape inputs hold, such as Reshape's shape, as {input: (min, opt, max)}, where max
+    may be None; where all are 1 or more, shapes are planned before the run.
     """
 
     min: Shapes = dataclasses.field(default_factory=dict)
     opt: Shapes = dataclasses.field(default_factory=dict)
     max: Shapes = dataclasses.field(default_factory=dict)
+    values: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[int] | None]] = dataclasses.field(default_factory=dict)
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -40,16 +42,22 @@ def _penstock_error(message: str) -> Exception:
     return InvalidArgumentError(message)
 
 
-def _profile(profile: Profile | None) -> Profile:
-    if profile is None:
-        return Profile()
+def _dictionaries(profile: Profile) -> tuple[dict[str, Any], ...]:
     if not isinstance(profile, Profile):
         raise TypeError(f"profile: expected a penstock.Profile, got {type(profile).__name__}")
-    for field in ("min", "opt", "max"):
+    for field in ("min", "opt", "max", "values"):
         if not isinstance(getattr(profile, field), Mapping):
             raise TypeError(f"profile: {field}: expected a dictionary from input names to shapes, "
                             f"got {type(getattr(profile, field)).__name__}")
-    return profile
+    return dict(profile.min), dict(profile.opt), dict(profile.max), dict(profile.values)
+
+
+def _profiles(profile: Profile | None, profiles: Sequence[Profile]) -> list[tuple[dict[str, Any], ...]]:
+    if isinstance(profiles, (Profile, Mapping, str)) or not isinstance(profiles, Sequence):
+        raise TypeError(f"profiles: expected a list of penstock.Profile, got {type(profiles).__name__}")
+    if profile is not None and profiles:
+        raise _penstock_error("both profile and profiles; give one of them")
+    return [_dictionaries(each) for each in (profiles or [Profile() if profile is None else profile])]
 
 
 def _callback(name: str, function: Any) -> Any:
@@ -76,6 +84,7 @@ def build(
     model: str | os.PathLike[str] | bytes | Any,
     *,
     profile: Profile | None = None,
+    profiles: Sequence[Profile] = (),
     threads: int = 0,
     optimization_level: int = 3,
     timing_cache: str | os.PathLike[str] | None = None,
@@ -90,6 +99,7 @@ def build(
 
     model: a path, the bytes of an ONNX file, or an onnx.ModelProto.
     profile: the shapes to tune for, and their limits.
+    profiles: several of them: each is tuned by itself, and all share the weights.
     threads: that share each kernel; 0: all processors.
     optimization_level: 0 takes the first tactic unmeasured, 3 measures, 5 measures every tactic.
     timing_cache: a file of measured times: read, extended, makes the next build fast.
@@ -101,9 +111,8 @@ def build(
 
     What a callback raises ends the build, and so does Control-C; measurements are kept in the timing cache.
     """
-    shapes = _profile(profile)
     return _penstock._build(
-        model_source(model, "model"), os.fspath(external_data), "", dict(shapes.min), dict(shapes.opt), dict(shapes.max), device,
+        model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device,
         integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
         os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))

@@ -11,9 +11,25 @@
 namespace penstock::python {
 namespace {
 
+// What a shape input may hold; None in max stands for no limit.
+ValueRange make_values(nb::handle object, const std::string& what) {
+  if (!nb::isinstance<nb::tuple>(object) || nb::len(object) != 3) {
+    raise_type_error(what + ": expected a tuple (min, opt, max)");
+  }
+  const nb::tuple three = nb::borrow<nb::tuple>(object);
+  ValueRange range{to_shape(three[0], what), to_shape(three[1], what), {}};
+  if (!three[2].is_none()) range.max = to_shape(three[2], what);
+  return range;
+}
+
 // A Profile's dictionaries as ranges.
-OptimizationProfile make_profile(nb::dict min, nb::dict opt, nb::dict max) {
+OptimizationProfile make_profile(nb::dict min, nb::dict opt, nb::dict max, nb::dict values) {
   OptimizationProfile profile;
+  for (const auto& [name, three] : values) {
+    if (!nb::isinstance<nb::str>(name)) raise_type_error("profile: input names are strings");
+    const auto input = nb::cast<std::string>(name);
+    profile.values[input] = make_values(three, "profile: values of input '" + input + "'");
+  }
   const auto add = [&](const char* which, nb::dict shapes, Shape ShapeRange::*place) {
     for (const auto& [name, shape] : shapes) {
       if (!nb::isinstance<nb::str>(name)) raise_type_error("profile: input names are strings");
@@ -28,8 +44,19 @@ OptimizationProfile make_profile(nb::dict min, nb::dict opt, nb::dict max) {
   return profile;
 }
 
+// Each is a tuple of a Profile's four dictionaries.
+std::vector<OptimizationProfile> make_profiles(nb::list list) {
+  std::vector<OptimizationProfile> profiles;
+  for (nb::handle item : list) {
+    const auto four = nb::cast<nb::tuple>(item);
+    const auto part = [&](size_t i) { return nb::cast<nb::dict>(four[i]); };
+    profiles.push_back(make_profile(part(0), part(1), part(2), part(3)));
+  }
+  return profiles;
+}
+
 struct Settings {
-  OptimizationProfile profile;
+  std::vector<OptimizationProfile> profiles;
   std::string device;
   int threads;
   int optimization_level;
@@ -42,7 +69,7 @@ struct Settings {
 
 BuildOptions make_options(const Settings& settings, CallbackError& error) {
   BuildOptions options;
-  options.profile = settings.profile;
+  options.profiles = settings.profiles;
   options.device = settings.device;
   options.threads = settings.threads;
   options.optimization_level = settings.optimization_level;
@@ -146,7 +173,8 @@ void bind_plan(nb::module_& module) {
 void bind_build(nb::module_& module) {
   nb::class_<BuildSummary>(module, "BuildSummary", "What came of a build.")
       .def_ro("onnx_nodes", &BuildSummary::onnx_nodes, "Nodes of the model, constants not counted.")
-      .def_ro("kernels", &BuildSummary::kernels, "Kernel calls of the plan.")
+      .def_ro("kernels", &BuildSummary::kernels, "Kernel calls under the first profile.")
+      .def_ro("profiles", &BuildSummary::profiles)
       .def_ro("plan_bytes", &BuildSummary::plan_bytes)
       .def_ro("weight_bytes", &BuildSummary::weight_bytes)
       .def_ro("tactics_measured", &BuildSummary::tactics_measured)
@@ -161,17 +189,17 @@ void bind_build(nb::module_& module) {
   module.def(
       "_build",
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
-         nb::dict min, nb::dict opt, nb::dict max, const std::string& device, int threads,
-         int optimization_level, const std::filesystem::path& timing_cache, uint64_t workspace,
+         nb::list profiles, const std::string& device, int threads, int optimization_level,
+         const std::filesystem::path& timing_cache, uint64_t workspace,
          const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
         return build(std::move(model), folder, name,
-                     Settings{make_profile(min, opt, max), device, threads, optimization_level,
+                     Settings{make_profiles(profiles), device, threads, optimization_level,
                               timing_cache, workspace, tactic_sources, progress, log});
       },
-      nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("min"), nb::arg("opt"),
-      nb::arg("max"), nb::arg("device"), nb::arg("threads"), nb::arg("optimization_level"),
-      nb::arg("timing_cache"), nb::arg("workspace"), nb::arg("tactic_sources"),
-      nb::arg("progress").none(), nb::arg("log").none());
+      nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
+      nb::arg("threads"), nb::arg("optimization_level"), nb::arg("timing_cache"),
+      nb::arg("workspace"), nb::arg("tactic_sources"), nb::arg("progress").none(),
+      nb::arg("log").none());
 }
 
 }  // namespace penstock::python

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "context.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
@@ -80,10 +81,28 @@ class PyContext::Use {
   PyContext& context_;
 };
 
-PyContext::PyContext(const Engine& engine, int threads) : engine_(engine) {
-  context_.emplace(take(engine_.create_context({threads})));
-  for (const TensorInfo& info : engine_.inputs()) places_.push_back({info, true, {}});
-  for (const TensorInfo& info : engine_.outputs()) places_.push_back({info, false, {}});
+void* PyOutputAllocator::allocate(std::string_view, const Shape& shape, size_t) {
+  const bool given = error.guard([&] {
+    array_ = function_(to_tuple(shape));
+    TensorInfo info = info_;
+    info.shape = shape;
+    view_.emplace(view_of(array_, "output", info));
+    if (view_->shape != shape) {
+      raise("InvalidArgumentError", "output '" + info.name + "': its allocator gave an array of " +
+                                        to_string(view_->shape) + " for " + to_string(shape));
+    }
+  });
+  return given ? view_->data : nullptr;
+}
+
+PyContext::PyContext(const Engine& engine, int threads, std::optional<int> profile)
+    : engine_(engine) {
+  context_.emplace(take(engine_.create_context({threads, profile.value_or(kAutomaticProfile)})));
+  for (const TensorInfo& info : engine_.inputs()) places_.push_back({info, true, {}, false, {}});
+  for (const TensorInfo& info : engine_.outputs()) places_.push_back({info, false, {}, false, {}});
+  for (const OptimizationProfile& limits : engine_.profiles()) {
+    values_tell_shapes_ = values_tell_shapes_ || !limits.values.empty();
+  }
   living().insert(this);
 }
 
@@ -190,14 +209,21 @@ void PyContext::check_overlaps() const {
   }
 }
 
+void PyContext::rethrow_callbacks() {
+  if (profiler_) profiler_->error.rethrow();
+  for (const Place& place : places_) {
+    if (place.allocator) place.allocator->error.rethrow();
+  }
+}
+
 void PyContext::execute_bound() {
-  if (!checked_) check_outputs();
+  if (!checked_ || values_tell_shapes_) check_outputs();
   Status status;
   {
     nb::gil_scoped_release release;
     status = context_->run();
   }
-  if (profiler_) profiler_->error.rethrow();
+  rethrow_callbacks();
   if (!status.is_ok()) raise(status);
 }
 
@@ -212,7 +238,7 @@ void PyContext::enqueue(nb::object stream) {
   if (!nb::isinstance<PyStream>(stream)) raise_type_error("stream: expected a penstock.Stream");
   // Runs of one context follow each other: on one stream by themselves.
   if (!checked_ || (stream_.is_valid() && !stream_.is(stream))) settle();
-  if (!checked_) check_outputs();
+  if (!checked_ || values_tell_shapes_) check_outputs();
   Stream& queue = nb::cast<PyStream&>(stream).get();
   unlocked([&] { return context_->enqueue(queue); });
   stream_ = std::move(stream);
@@ -227,7 +253,7 @@ void PyContext::wait() {
     status = context_->wait();
   }
   stream_.reset();
-  if (profiler_) profiler_->error.rethrow();
+  rethrow_callbacks();
   if (!status.is_ok()) raise(status);
 }
 
@@ -256,7 +282,7 @@ void PyContext::bind_outputs(nb::handle outputs) {
 
 void PyContext::make_outputs(nb::dict& results) {
   for (Place& place : places_) {
-    if (place.is_input || place.array || is_copied(place.info)) continue;
+    if (place.is_input || place.array || place.allocator || is_copied(place.info)) continue;
     const Shape shape = take(context_->tensor_shape(place.info.name));
     const bool known = std::all_of(shape.begin(), shape.end(), [](int64_t n) { return n >= 0; });
     if (!known) continue;
@@ -280,6 +306,8 @@ nb::dict PyContext::run_bound() {
     const nb::str name(place.info.name.data(), place.info.name.size());
     if (made.contains(name)) {
       results[name] = made[name];
+    } else if (place.allocator) {
+      results[name] = place.allocator->array();
     } else if (!place.array) {
       results[name] = copy_output(place);
     }
@@ -324,6 +352,51 @@ nb::object PyContext::shape(nb::str name) {
   return to_tuple(take(context_->tensor_shape(view_of_name(name))));
 }
 
+void PyContext::set_input_shape(nb::str name, nb::handle shape) {
+  const Use use(*this);
+  settle();
+  Place& place = find(view_of_name(name), "input");
+  if (place.info.kind != ValueKind::kTensor) {
+    raise("InvalidArgumentError", "input '" + place.info.name +
+                                      "' has no shape of its own: give "
+                                      "it with set_input()");
+  }
+  const Shape extents = to_shape(shape, "shape of input '" + place.info.name + "'");
+  check(context_->set_input_shape(place.info.name, extents));
+  // An array of another shape would be read beyond its end.
+  if (place.array && place.array->shape != extents) unbind(place);
+  checked_ = false;
+}
+
+void PyContext::set_output_allocator(nb::str name, nb::object function) {
+  const Use use(*this);
+  if (!function.is_none() && PyCallable_Check(function.ptr()) == 0) {
+    raise_type_error("allocator: expected a function of a shape, or None");
+  }
+  settle();
+  Place& place = find(view_of_name(name), "output");
+  check_bindable(place.info);
+  std::unique_ptr<PyOutputAllocator> allocator;
+  if (!function.is_none()) {
+    allocator = std::make_unique<PyOutputAllocator>(place.info, std::move(function));
+  }
+  check(context_->set_output_allocator(place.info.name, allocator.get()));
+  place.allocator = std::move(allocator);
+}
+
+void PyContext::set_optimization_profile(std::optional<int> index) {
+  const Use use(*this);
+  settle();
+  check(context_->set_optimization_profile(index.value_or(kAutomaticProfile)));
+  checked_ = false;
+}
+
+std::optional<int> PyContext::optimization_profile() {
+  const Use use(*this);
+  const int index = context_->optimization_profile();
+  return index < 0 ? std::nullopt : std::optional<int>(index);
+}
+
 void PyContext::set_profiler(nb::object function) {
   const Use use(*this);
   if (!function.is_none() && PyCallable_Check(function.ptr()) == 0) {
@@ -353,10 +426,10 @@ void bind_context(nb::module_& module) {
                         "context is used by one thread at a time, contexts run side by side.")
       .def(
           "__init__",
-          [](PyContext* self, const Engine& engine, int threads) {
-            new (self) PyContext(engine, threads);
+          [](PyContext* self, const Engine& engine, int threads, std::optional<int> profile) {
+            new (self) PyContext(engine, threads, profile);
           },
-          nb::arg("engine"), nb::arg("threads") = 0)
+          nb::arg("engine"), nb::arg("threads") = 0, nb::arg("profile") = nb::none())
       .def("run", &PyContext::run, nb::arg("inputs"), nb::arg("outputs") = nb::none(),
            nb::sig("def run(self, inputs: dict[str, typing.Any], outputs: dict[str, typing.Any] | "
                    "None = None) -> dict[str, numpy.ndarray]"),
@@ -380,6 +453,22 @@ void bind_context(nb::module_& module) {
            nb::sig("def shape(self, name: str) -> tuple[int, ...]"),
            "The shape of an input or output under the present input shapes; -1 where only the run "
            "tells.")
+      .def("set_input_shape", &PyContext::set_input_shape, nb::arg("name"), nb::arg("shape"),
+           nb::sig("def set_input_shape(self, name: str, shape: collections.abc.Sequence[int]) -> "
+                   "None"),
+           "Sets an input's shape before its array is there, so that shape() knows the outputs'. "
+           "It stays until another is set; a bound array of another shape is forgotten.")
+      .def("set_output_allocator", &PyContext::set_output_allocator, nb::arg("name"),
+           nb::arg("function").none(),
+           "For an output whose shape only the run tells: writes it to the array that "
+           "function(shape) gives during the run. None ends that.")
+      .def("set_optimization_profile", &PyContext::set_optimization_profile,
+           nb::arg("index").none(),
+           "Runs under this profile from now on; None, the default: under the first that the "
+           "inputs fit.")
+      .def_prop_ro("optimization_profile", &PyContext::optimization_profile,
+                   "The profile in use; where the inputs choose it, that of the last run, None "
+                   "before the first.")
       .def("set_profiler", &PyContext::set_profiler, nb::arg("function").none(),
            "Calls function(step, milliseconds) after every step; None ends that.")
       .def_prop_ro("memory_bytes", &PyContext::memory_bytes, "Scratch memory held now.");

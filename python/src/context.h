@@ -27,10 +27,27 @@ class PyProfiler : public Profiler {
   nb::object function_;
 };
 
+// Asks a Python function for the array of an output whose shape only the run tells.
+class PyOutputAllocator : public OutputAllocator {
+ public:
+  PyOutputAllocator(TensorInfo info, nb::object function)
+      : info_(std::move(info)), function_(std::move(function)) {}
+  void* allocate(std::string_view output, const Shape& shape, size_t bytes) override;
+  // What the function gave for the last run.
+  const nb::object& array() const { return array_; }
+  CallbackError error;
+
+ private:
+  TensorInfo info_;
+  nb::object function_;
+  nb::object array_;
+  std::optional<ArrayView> view_;
+};
+
 // An execution context with the Python arrays that it reads and writes.
 class PyContext {
  public:
-  PyContext(const Engine& engine, int threads);
+  PyContext(const Engine& engine, int threads, std::optional<int> profile);
   ~PyContext();
 
   nb::dict run(nb::handle inputs, nb::handle outputs);
@@ -41,6 +58,11 @@ class PyContext {
   void wait();
   nb::object output(nb::str name);
   nb::object shape(nb::str name);
+  void set_input_shape(nb::str name, nb::handle shape);
+  void set_output_allocator(nb::str name, nb::object function);
+  // None: the first that the inputs fit.
+  void set_optimization_profile(std::optional<int> index);
+  std::optional<int> optimization_profile();
   void set_profiler(nb::object function);
   size_t memory_bytes();
   // Waits for the enqueued runs of all contexts.
@@ -54,6 +76,7 @@ class PyContext {
     bool is_input = false;
     std::optional<ArrayView> array;
     bool is_set = false;  // an input that was copied in: see is_copied
+    std::unique_ptr<PyOutputAllocator> allocator;
   };
 
   Place& find(std::string_view name, const char* role);
@@ -71,6 +94,7 @@ class PyContext {
   void execute_bound();
   void settle();
   nb::object copy_output(const Place& place);
+  void rethrow_callbacks();
 
   Engine engine_;
   std::optional<ExecutionContext> context_;
@@ -78,6 +102,7 @@ class PyContext {
   std::unique_ptr<PyProfiler> profiler_;
   nb::object stream_;     // while a run is enqueued on it
   bool checked_ = false;  // the bound outputs fit the present input shapes
+  bool values_tell_shapes_ = false;
   std::atomic<bool> busy_ = false;
 };
 

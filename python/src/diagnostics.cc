@@ -46,6 +46,11 @@ std::map<std::string, Tensor> make_inputs(const Engine& engine, nb::dict arrays,
   std::map<std::string, Tensor> inputs;
   for (const TensorInfo& tensor : engine.inputs()) {
     const nb::str name(tensor.name.data(), tensor.name.size());
+    const auto values = engine.profile().values.find(tensor.name);
+    if (!arrays.contains(name) && values != engine.profile().values.end()) {
+      inputs[tensor.name] = integer_tensor(tensor.dtype, tensor.shape, values->second.opt);
+      continue;
+    }
     if (!arrays.contains(name)) {
       inputs[tensor.name] = random_tensor(tensor.dtype, opt_shape(engine, tensor), seed++);
       continue;

@@ -1,7 +1,10 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+
+#include <algorithm>
 
 #include "arrays.h"
 #include "bindings.h"
@@ -41,14 +44,35 @@ Engine open(nb::object plan) {
   return take(*std::move(engine));
 }
 
-// The profile as {input: (min, opt, max)}; -1 where there is no largest extent.
-nb::dict profile_of(const Engine& engine) {
-  nb::dict profile;
-  for (const auto& [name, range] : engine.profile().inputs) {
-    profile[nb::str(name.data(), name.size())] =
+// A profile as {input: (min, opt, max)}; -1 where there is no largest extent.
+nb::dict shapes_of(const OptimizationProfile& profile) {
+  nb::dict shapes;
+  for (const auto& [name, range] : profile.inputs) {
+    shapes[nb::str(name.data(), name.size())] =
         nb::make_tuple(to_tuple(range.min), to_tuple(range.opt), to_tuple(range.max));
   }
-  return profile;
+  return shapes;
+}
+
+// The same of the values of shape inputs; max is None where no value has a limit.
+nb::dict values_of(const OptimizationProfile& profile) {
+  nb::dict values;
+  for (const auto& [name, range] : profile.values) {
+    const bool limited = std::any_of(range.max.begin(), range.max.end(),
+                                     [](int64_t most) { return most != ValueRange::kNoLimit; });
+    nb::object max = nb::none();
+    if (limited || range.max.empty()) max = to_tuple(range.max);
+    values[nb::str(name.data(), name.size())] =
+        nb::make_tuple(to_tuple(range.min), to_tuple(range.opt), max);
+  }
+  return values;
+}
+
+template <typename Part>
+nb::list each_profile(const Engine& engine, Part&& part) {
+  nb::list list;
+  for (const OptimizationProfile& profile : engine.profiles()) list.append(part(profile));
+  return list;
 }
 
 std::string text_of(const TensorInfo& info) {
@@ -112,21 +136,39 @@ void bind_engine(nb::module_& module) {
           "Opens a plan: a file, which is mapped, a Plan, which is shared, or bytes, copied.")
       .def_prop_ro("inputs", &Engine::inputs)
       .def_prop_ro("outputs", &Engine::outputs)
-      .def_prop_ro("profile", &profile_of,
-                   nb::sig("def profile(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], "
-                           "tuple[int, ...]]]"),
-                   "{input: (min, opt, max)}; -1 where there is no largest extent.")
+      .def_prop_ro(
+          "profile", [](const Engine& self) { return shapes_of(self.profile()); },
+          nb::sig("def profile(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], "
+                  "tuple[int, ...]]]"),
+          "The first profile: {input: (min, opt, max)}; -1 where there is no largest extent.")
+      .def_prop_ro(
+          "profiles", [](const Engine& self) { return each_profile(self, shapes_of); },
+          nb::sig("def profiles(self) -> list[dict[str, tuple[tuple[int, ...], tuple[int, ...], "
+                  "tuple[int, ...]]]]"),
+          "All profiles, each as {input: (min, opt, max)}.")
+      .def_prop_ro(
+          "profile_values", [](const Engine& self) { return each_profile(self, values_of); },
+          nb::sig("def profile_values(self) -> list[dict[str, tuple[tuple[int, ...], tuple[int, "
+                  "...], tuple[int, ...] | None]]]"),
+          "For each profile the values of shape inputs, as {input: (min, opt, max)}; None where "
+          "there is no largest value.")
       .def_prop_ro("name", &Engine::model_name, "The model's name.")
       .def_prop_ro("threads", &Engine::threads, "Threads that the plan was tuned for.")
       .def_prop_ro("plan_bytes", &Engine::plan_bytes)
       .def_prop_ro("weight_bytes", &Engine::weight_bytes)
-      .def_prop_ro("kernels", &Engine::step_count, "Kernel calls of a run.")
+      .def_prop_ro(
+          "kernels", [](const Engine& self) { return self.step_count(); },
+          "Kernel calls of a run, under the first profile.")
       .def(
           "create_context",
-          [](const Engine& self, int threads) { return new PyContext(self, threads); },
-          nb::arg("threads") = 0, nb::sig("def create_context(self, threads: int = 0) -> Context"),
+          [](const Engine& self, int threads, std::optional<int> profile) {
+            return new PyContext(self, threads, profile);
+          },
+          nb::arg("threads") = 0, nb::arg("profile") = nb::none(),
+          nb::sig("def create_context(self, threads: int = 0, profile: int | None = None) -> "
+                  "Context"),
           "A context of its own shapes, arrays and scratch memory; 0 threads: as many as the plan "
-          "was tuned for.")
+          "was tuned for. It runs under this profile, or under the first that its inputs fit.")
       .def(
           "create_stream",
           [](const Engine& self, int threads) {

@@ -19,6 +19,7 @@ struct BenchSettings {
   int average_runs = 10;
   double sleep_ms = 0;
   int threads = 1;
+  int profile = kAutomaticProfile;
   std::vector<double> percentiles = {90, 95, 99};
 };
 

@@ -29,8 +29,9 @@ Status run_bench(BenchArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(source.path()));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
-                            make_inputs(engine, arguments.inputs, shapes, arguments.seed));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const auto inputs,
+      make_inputs(engine, arguments.inputs, shapes, arguments.seed, arguments.settings.profile));
   const double load_ms = milliseconds_since(begin);
   arguments.settings.threads =
       arguments.build.threads == 0 ? engine.threads() : arguments.build.threads;
@@ -57,6 +58,10 @@ void add_bench_command(CLI::App& app, int& exit_code) {
                       "Input shapes: NAME:1x3x224x224[,...] (default: opt)");
   command->add_option("--input,--loadInputs", arguments->inputs, "NAME=FILE.npy or NAME=random");
   BenchSettings& settings = arguments->settings;
+  command
+      ->add_option("--use-profile,--useProfile", settings.profile,
+                   "Number of the profile to run under (default: the first that the shapes fit)")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--iterations", settings.iterations, "At least this many runs")
       ->capture_default_str();
   command->add_option("--duration", settings.duration_s, "At least this many seconds")

@@ -4,6 +4,7 @@
 #include <penstock/builder.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,14 @@ void add_operators_command(CLI::App& app, int& exit_code);
 
 // Options that build, bench and compare share.
 struct BuildFlags {
-  std::string min_shapes;
-  std::string opt_shapes;
-  std::string max_shapes;
+  // As given; for shape inputs, values.
+  struct ProfileTexts {
+    std::string min_shapes;
+    std::string opt_shapes;
+    std::string max_shapes;
+  };
+  std::map<int, ProfileTexts> profiles;
+  int profile = 0;  // the one that the next shapes belong to
   std::string timing_cache;
   std::string device = "auto";
   int threads = 0;
@@ -31,6 +37,9 @@ struct BuildFlags {
 
   void add_to(CLI::App& command);
   Result<BuildOptions> options() const;
+
+ private:
+  void add_profiles_to(CLI::App& command);
 };
 
 // Prints "error: ..." to stderr; the exit code for it.

@@ -10,13 +10,57 @@
 
 namespace penstock::cli {
 
+namespace {
+
+constexpr int kMostProfiles = 1000;
+
+Result<OptimizationProfile> parse_profile(const BuildFlags::ProfileTexts& texts) {
+  PENSTOCK_ASSIGN_OR_RETURN(const auto min, parse_shapes(texts.min_shapes));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto opt, parse_shapes(texts.opt_shapes));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto max, parse_shapes(texts.max_shapes));
+  OptimizationProfile profile;
+  for (const auto& [name, shape] : min) profile.inputs[name].min = shape;
+  for (const auto& [name, shape] : opt) profile.inputs[name].opt = shape;
+  for (const auto& [name, shape] : max) profile.inputs[name].max = shape;
+  return profile;
+}
+
+}  // namespace
+
+// Order matters: shapes belong to the --profile before them.
+void BuildFlags::add_profiles_to(CLI::App& command) {
+  command
+      .add_option_function<int>(
+          "--profile",
+          [this](const int& index) {
+            profile = index;
+            profiles[index];
+          },
+          "Number of the profile that the shapes after it describe (default: 0)")
+      ->check(CLI::Range(0, kMostProfiles - 1))
+      ->trigger_on_parse();
+  const auto add = [&](const std::string& names, std::string ProfileTexts::*text,
+                       const std::string& description) {
+    command
+        .add_option_function<std::string>(
+            names,
+            [this, text](const std::string& shapes) {
+              std::string& all = profiles[profile].*text;
+              all += (all.empty() ? "" : ",") + shapes;
+            },
+            description)
+        ->trigger_on_parse();
+  };
+  add("--min-shapes,--minShapes", &ProfileTexts::min_shapes,
+      "Smallest input shapes: NAME:1x3x224x224[,NAME:...]; values of an input that holds a shape");
+  add("--opt-shapes,--optShapes", &ProfileTexts::opt_shapes,
+      "Input shapes to tune for (default: batch 1, other varying axes 128)");
+  add("--max-shapes,--maxShapes", &ProfileTexts::max_shapes,
+      "Largest input shapes (default: no limit)");
+}
+
 void BuildFlags::add_to(CLI::App& command) {
-  const std::string shapes = "NAME:1x3x224x224[,NAME:...]";
-  command.add_option("--min-shapes,--minShapes", min_shapes, "Smallest input shapes: " + shapes);
-  command.add_option("--opt-shapes,--optShapes", opt_shapes,
-                     "Input shapes to tune for (default: batch 1, other varying axes 128)");
-  command.add_option("--max-shapes,--maxShapes", max_shapes,
-                     "Largest input shapes (default: no limit)");
+  add_profiles_to(command);
   command.add_option("--device", device, "cpu or auto")->capture_default_str();
   command.add_option("--threads", threads, "Threads that share a kernel; 0: all processors")
       ->check(CLI::Range(0, 1024))
@@ -42,12 +86,15 @@ Result<BuildOptions> BuildFlags::options() const {
   options.timing_cache = timing_cache;
   options.tactic_sources = tactic_sources;
   options.workspace_bytes = static_cast<uint64_t>(workspace_mib * 1024 * 1024);
-  PENSTOCK_ASSIGN_OR_RETURN(const auto min, parse_shapes(min_shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto opt, parse_shapes(opt_shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto max, parse_shapes(max_shapes));
-  for (const auto& [name, shape] : min) options.profile.inputs[name].min = shape;
-  for (const auto& [name, shape] : opt) options.profile.inputs[name].opt = shape;
-  for (const auto& [name, shape] : max) options.profile.inputs[name].max = shape;
+  for (const auto& [index, texts] : profiles) {
+    if (index != static_cast<int>(options.profiles.size())) {
+      return Status(StatusCode::kInvalidArgument,
+                    "--profile " + std::to_string(index) + " without --profile " +
+                        std::to_string(options.profiles.size()) + "; number them from 0");
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(OptimizationProfile profile, parse_profile(texts));
+    options.profiles.push_back(std::move(profile));
+  }
   return options;
 }
 

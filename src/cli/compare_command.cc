@@ -36,8 +36,8 @@ Result<std::vector<LayerError>> compare_layers(const CompareArguments& arguments
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource plain_plan, reference_plan(arguments));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine reference, Engine::load(plain_plan.path()));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
-                            make_inputs(tuned, arguments.inputs, shapes, arguments.seed));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs, make_inputs(tuned, arguments.inputs, shapes,
+                                                           arguments.seed, kAutomaticProfile));
   return penstock::compare_layers(tuned, reference, inputs);
 }
 

@@ -11,11 +11,19 @@
 namespace penstock::cli {
 namespace {
 
-Result<Shape> shape_for(const Engine& engine, const TensorInfo& info,
-                        const std::map<std::string, Shape>& shapes) {
+Shape shape_for(const OptimizationProfile& profile, const TensorInfo& info,
+                const std::map<std::string, Shape>& shapes) {
   if (const auto it = shapes.find(info.name); it != shapes.end()) return it->second;
-  const auto range = engine.profile().inputs.find(info.name);
-  return range == engine.profile().inputs.end() ? info.shape : range->second.opt;
+  const auto range = profile.inputs.find(info.name);
+  return range == profile.inputs.end() ? info.shape : range->second.opt;
+}
+
+// What a shape input holds: as trtexec has it, what is given as its shape.
+Tensor shape_values(const OptimizationProfile& profile, const TensorInfo& info,
+                    const std::map<std::string, Shape>& shapes) {
+  const auto given = shapes.find(info.name);
+  return integer_tensor(info.dtype, info.shape,
+                        given == shapes.end() ? profile.values.at(info.name).opt : given->second);
 }
 
 // A sequence gets two tensors; extents and ranks that the model leaves open are 4 and 1.
@@ -33,14 +41,15 @@ Value random_value(const TensorInfo& info, const Shape& shape, uint64_t seed) {
 Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
                                                   const std::vector<std::string>& assignments,
                                                   const std::map<std::string, Shape>& shapes,
-                                                  uint64_t seed) {
+                                                  uint64_t seed, int profile) {
   for (const TensorInfo& info : engine.inputs()) {
     if (info.kind == ValueKind::kTensor) continue;
     return Status(StatusCode::kUnsupported, "input '" + info.name + "' is no tensor but " +
                                                 std::string(to_string(info.kind)) +
                                                 ": only 'penstock run' takes those");
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const auto values, make_values(engine, assignments, shapes, seed));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto values,
+                            make_values(engine, assignments, shapes, seed, profile));
   std::map<std::string, Tensor> inputs;
   for (const auto& [name, value] : values) inputs.emplace(name, value.tensor());
   return inputs;
@@ -49,7 +58,13 @@ Result<std::map<std::string, Tensor>> make_inputs(const Engine& engine,
 Result<std::map<std::string, Value>> make_values(const Engine& engine,
                                                  const std::vector<std::string>& assignments,
                                                  const std::map<std::string, Shape>& shapes,
-                                                 uint64_t seed) {
+                                                 uint64_t seed, int profile) {
+  const size_t index = profile == kAutomaticProfile ? 0 : static_cast<size_t>(profile);
+  if (index >= engine.profiles().size()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "no profile " + std::to_string(profile) + "; the plan has " +
+                      std::to_string(engine.profiles().size()) + ", numbered from 0");
+  }
   std::vector<std::string> known;
   for (const TensorInfo& info : engine.inputs()) known.push_back(info.name);
   const auto check = [&](const std::string& name) {
@@ -81,8 +96,12 @@ Result<std::map<std::string, Value>> make_values(const Engine& engine,
       PENSTOCK_ASSIGN_OR_RETURN(inputs[info.name], read_value(source->second, info.dtype));
       continue;
     }
-    PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, shape_for(engine, info, shapes));
-    inputs[info.name] = random_value(info, shape, seed++);
+    const OptimizationProfile& limits = engine.profiles()[index];
+    if (limits.values.count(info.name) != 0) {
+      inputs[info.name] = shape_values(limits, info, shapes);
+      continue;
+    }
+    inputs[info.name] = random_value(info, shape_for(limits, info, shapes), seed++);
   }
   return inputs;
 }

@@ -29,7 +29,8 @@ void print_tensors(const std::string& title, const json& tensors) {
 std::string extents(const json& shape) {
   std::string text;
   for (const json& extent : shape) {
-    text += (text.empty() ? "" : "x") + (extent.get<int64_t>() < 0 ? "*" : extent.dump());
+    const bool no_limit = extent.is_null() || extent.get<int64_t>() == -1;
+    text += (text.empty() ? "" : "x") + (no_limit ? "*" : extent.dump());
   }
   return text;
 }
@@ -65,6 +66,31 @@ void print_layer(size_t index, const json& layer, bool candidates) {
   for (const json& candidate : layer["candidates"]) print_candidate(candidate);
 }
 
+void print_profile(const json& profile, const std::string& title) {
+  for (const char* kind : {"profile", "values"}) {
+    for (const auto& [name, range] : profile[kind].items()) {
+      fmt::print("{}  {}: {}min {}, opt {}, max {}\n", title, name,
+                 kind == std::string_view("values") ? "values " : "", extents(range["min"]),
+                 extents(range["opt"]), extents(range["max"]));
+    }
+  }
+  if (profile["profile"].empty() && profile["values"].empty()) {
+    fmt::print("{}  all shapes are fixed\n", title);
+  }
+  const json& memory = profile["memory"];
+  fmt::print("memory   {} at the opt shapes; all activations together {}\n",
+             bytes_text(memory["peak_bytes"].get<uint64_t>()),
+             bytes_text(memory["all_activations_bytes"].get<uint64_t>()));
+}
+
+void print_layers(const json& facts, int nodes, bool candidates) {
+  const int kernels = facts["kernel_count"].get<int>();
+  fmt::print("layers   {} kernels from {} ONNX nodes ({:.0f} % fewer)\n", kernels, nodes,
+             nodes == 0 ? 0.0 : 100.0 * (nodes - kernels) / nodes);
+  for (size_t i = 0; i < facts["layers"].size(); ++i)
+    print_layer(i, facts["layers"][i], candidates);
+}
+
 }  // namespace
 
 void print_facts(const json& facts, bool candidates) {
@@ -78,22 +104,13 @@ void print_facts(const json& facts, bool candidates) {
   }
   print_tensors("input", facts["inputs"]);
   print_tensors("output", facts["outputs"]);
-  if (facts.contains("profile")) {
-    for (const auto& [name, range] : facts["profile"].items()) {
-      fmt::print("profile  {}: min {}, opt {}, max {}\n", name, extents(range["min"]),
-                 extents(range["opt"]), extents(range["max"]));
-    }
-    const json& memory = facts["memory"];
-    fmt::print("memory   {} at the opt shapes; all activations together {}\n",
-               bytes_text(memory["peak_bytes"].get<uint64_t>()),
-               bytes_text(memory["all_activations_bytes"].get<uint64_t>()));
-  }
   const int nodes = facts["onnx_node_count"].get<int>();
-  const int kernels = facts["kernel_count"].get<int>();
-  fmt::print("layers   {} kernels from {} ONNX nodes ({:.0f} % fewer)\n", kernels, nodes,
-             nodes == 0 ? 0.0 : 100.0 * (nodes - kernels) / nodes);
-  for (size_t i = 0; i < facts["layers"].size(); ++i)
-    print_layer(i, facts["layers"][i], candidates);
+  if (!facts.contains("profiles")) return print_layers(facts, nodes, candidates);
+  const json& profiles = facts["profiles"];
+  for (size_t i = 0; i < profiles.size(); ++i) {
+    print_profile(profiles[i], profiles.size() == 1 ? "profile" : fmt::format("profile {}", i));
+    print_layers(profiles[i], nodes, candidates);
+  }
 }
 
 }  // namespace penstock::cli

@@ -18,15 +18,17 @@ struct RunArguments {
   std::string shapes;
   std::string output_dir;
   int threads = 0;
+  int profile = kAutomaticProfile;
   uint64_t seed = 0;
 };
 
 Status run_plan(const RunArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
-                            make_values(engine, arguments.inputs, shapes, arguments.seed));
-  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context({arguments.threads}));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs, make_values(engine, arguments.inputs, shapes,
+                                                           arguments.seed, arguments.profile));
+  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
+                            engine.create_context({arguments.threads, arguments.profile}));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run_values(inputs));
   if (!arguments.output_dir.empty()) {
     std::error_code error;
@@ -59,6 +61,10 @@ void add_run_command(CLI::App& app, int& exit_code) {
       "NAME=random; inputs not named are random");
   command->add_option("--shapes", arguments->shapes,
                       "Shapes of random inputs: NAME:1x3x224x224[,...]");
+  command
+      ->add_option("--use-profile,--useProfile", arguments->profile,
+                   "Number of the profile to run under (default: the first that the shapes fit)")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--output-dir,-o", arguments->output_dir,
                       "Folder for the outputs as .npy files, sequences as folders of them");
   command

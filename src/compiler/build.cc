@@ -58,6 +58,11 @@ Status check_options(const BuildOptions& options) {
     return {StatusCode::kInvalidArgument,
             std::to_string(options.threads) + " threads; give 0 (all processors) to 1024"};
   }
+  if (!options.profiles.empty() &&
+      !(options.profile.inputs.empty() && options.profile.values.empty())) {
+    return {StatusCode::kInvalidArgument,
+            "both a profile and a list of profiles; give one of them"};
+  }
   return check_sources(options.tactic_sources, *ops::cpu_backend());
 }
 
@@ -88,52 +93,65 @@ Status dump(const ir::Graph& graph, const std::filesystem::path& path) {
   return {StatusCode::kIoError, "cannot write '" + path.string() + "'"};
 }
 
+// All of a plan.
 struct Tuned {
-  compiler::Lowered lowered;
-  tune::TuneCounts counts;
+  plan::Contents contents;
+  compiler::ConstantPool constants;
+  std::string report;
 };
 
-Result<Tuned> tune_and_lower(ir::Graph& graph, const OptimizationProfile& profile, int threads,
-                             const BuildOptions& options, backends::Backend& backend) {
-  PENSTOCK_ASSIGN_OR_RETURN(tune::SymbolValues symbols, compiler::opt_symbols(graph, profile));
-  PENSTOCK_ASSIGN_OR_RETURN(tune::TimingCache cache, tune::TimingCache::load(options.timing_cache));
+// A model on its way to a plan.
+struct Compilation {
+  ir::Graph graph;
+  std::vector<OptimizationProfile> profiles;
+  BuildSummary summary;
+};
+
+tune::TuneOptions tune_options(const BuildOptions& options, tune::SymbolValues symbols,
+                               int threads) {
   tune::TuneOptions tuning;
   tuning.threads = threads;
   tuning.level = options.optimization_level;
   tuning.workspace_bytes = options.workspace_bytes;
   tuning.sources = options.tactic_sources;
-  tuning.symbols = symbols;
-  tuning.progress = [&](double fraction) { tell(options, "tune", 0.1 + 0.8 * fraction); };
+  tuning.symbols = std::move(symbols);
   tuning.cancelled = options.cancelled;
   tuning.log = options.log;
-  begin_phase(options, "tune", 0.1);
+  return tuning;
+}
+
+// One profile's program, on the constants and measurements that all share.
+Status add_program(Compilation& work, size_t index, const BuildOptions& options,
+                   backends::Backend& backend, tune::TimingCache& cache, Tuned& tuned,
+                   std::vector<std::string>& reports) {
+  const OptimizationProfile& profile = work.profiles[index];
+  const auto count = static_cast<double>(work.profiles.size());
+  const double done = 0.1 + 0.8 * static_cast<double>(index) / count;
+  const std::string what = count > 1 ? "tune profile " + std::to_string(index) : "tune";
+  PENSTOCK_ASSIGN_OR_RETURN(const tune::SymbolValues symbols,
+                            compiler::opt_symbols(work.graph, profile));
+  tune::TuneOptions tuning = tune_options(options, symbols, tuned.contents.threads);
+  tuning.progress = [&](double part) { tell(options, what, done + 0.8 * part / count); };
+  begin_phase(options, what, done);
   tune::Tuner tuner(backend, cache, tuning);
-  const Status tuning_status = tuner.add(graph.main, false);
+  const Status tuning_status = tuner.add(work.graph.main, false);
   // What was measured is kept, whatever became of the build.
   PENSTOCK_RETURN_IF_ERROR(cache.save());
   PENSTOCK_RETURN_IF_ERROR(tuning_status);
-  tune::LayoutChoice layouts(tuner, graph.main);
+  tune::LayoutChoice layouts(tuner, work.graph.main);
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<size_t> choice, layouts.solve());
-  PENSTOCK_ASSIGN_OR_RETURN(compiler::Lowered lowered,
-                            compiler::lower(graph, tuner, choice, symbols, threads));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      compiler::Lowered lowered,
+      compiler::lower(work.graph, tuner, choice, symbols, tuned.contents.threads, tuned.constants));
   PENSTOCK_RETURN_IF_ERROR(cache.save());
-  Tuned tuned{std::move(lowered), tuner.counts()};
   // The report refers to the tuner's candidates: make it while they live.
-  begin_phase(options, "write", 0.95);
-  tuned.lowered.program.backend = backend.name();
-  tuned.lowered.program.instruction_set = backend.instruction_set();
-  tuned.lowered.program.fingerprint = backend.fingerprint();
-  tuned.lowered.program.profile = profile;
-  tuned.lowered.report = compiler::make_report(graph, tuned.lowered);
-  return tuned;
+  reports.push_back(compiler::profile_report(lowered));
+  lowered.program.profile = profile;
+  tuned.contents.programs.push_back(std::move(lowered.program));
+  work.summary.tactics_measured += tuner.counts().measured;
+  work.summary.tactics_cached += tuner.counts().cached;
+  return Status::ok();
 }
-
-// A model on its way to a plan.
-struct Compilation {
-  ir::Graph graph;
-  OptimizationProfile profile;
-  BuildSummary summary;
-};
 
 passes::PipelineOptions pipeline_options(const BuildOptions& options) {
   passes::PipelineOptions pipeline;
@@ -146,13 +164,40 @@ passes::PipelineOptions pipeline_options(const BuildOptions& options) {
   return pipeline;
 }
 
-// All that comes before tuning. With stop_after the graph's text is written as well.
-Result<Compilation> optimise(Result<ir::Graph> graph, const std::string& default_name,
+// `profile` is short for a list of one.
+std::vector<OptimizationProfile> asked_profiles(const BuildOptions& options) {
+  if (!options.profiles.empty()) return options.profiles;
+  return {options.profile};
+}
+
+// Completes the profiles, and tells which inputs' values they plan.
+importer::ChooseShapeInputs complete_profiles(const BuildOptions& options,
+                                              std::vector<OptimizationProfile>& profiles) {
+  return [&options, &profiles](const ir::Graph& graph) -> Result<std::vector<ir::Value*>> {
+    const std::vector<OptimizationProfile> asked = asked_profiles(options);
+    for (size_t i = 0; i < asked.size(); ++i) {
+      Result<OptimizationProfile> profile = compiler::complete_profile(graph, asked[i]);
+      if (!profile.is_ok()) {
+        return asked.size() == 1 ? profile.status()
+                                 : profile.status().with_context("profile " + std::to_string(i));
+      }
+      profiles.push_back(*std::move(profile));
+    }
+    return compiler::planned_inputs(graph, profiles);
+  };
+}
+
+// All that comes before tuning. `import` gives the graph and asks for the inputs to plan. With
+// stop_after the graph's text is written as well.
+template <typename Import>
+Result<Compilation> optimise(Import&& import, const std::string& default_name,
                              const BuildOptions& options) {
+  std::vector<OptimizationProfile> profiles;
+  Result<ir::Graph> graph = import(complete_profiles(options, profiles));
   PENSTOCK_RETURN_IF_ERROR(graph.status());
-  Compilation work{*std::move(graph), {}, {}};
+  Compilation work{*std::move(graph), std::move(profiles), {}};
   if (work.graph.name.empty()) work.graph.name = default_name;
-  PENSTOCK_ASSIGN_OR_RETURN(work.profile, compiler::complete_profile(work.graph, options.profile));
+  work.summary.profiles = static_cast<int>(work.profiles.size());
   work.summary.onnx_nodes = work.graph.onnx_node_count;
   if (options.stop_after == "import") {
     PENSTOCK_RETURN_IF_ERROR(dump(work.graph, options.dump));
@@ -166,12 +211,22 @@ Result<Compilation> optimise(Result<ir::Graph> graph, const std::string& default
 }
 
 Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
-  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
   const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
-  PENSTOCK_ASSIGN_OR_RETURN(Tuned tuned,
-                            tune_and_lower(work.graph, work.profile, threads, options, *backend));
-  work.summary.tactics_measured = tuned.counts.measured;
-  work.summary.tactics_cached = tuned.counts.cached;
+  Tuned tuned;
+  tuned.contents.model_name = work.graph.name;
+  tuned.contents.backend = backend->name();
+  tuned.contents.instruction_set = backend->instruction_set();
+  tuned.contents.fingerprint = backend->fingerprint();
+  tuned.contents.threads = options.threads == 0 ? backends::processor_count() : options.threads;
+  PENSTOCK_ASSIGN_OR_RETURN(tune::TimingCache cache, tune::TimingCache::load(options.timing_cache));
+  std::vector<std::string> reports;
+  for (size_t i = 0; i < work.profiles.size(); ++i) {
+    const Status status = add_program(work, i, options, *backend, cache, tuned, reports);
+    if (status.is_ok()) continue;
+    return work.profiles.size() == 1 ? status : status.with_context("profile " + std::to_string(i));
+  }
+  begin_phase(options, "write", 0.95);
+  tuned.report = compiler::make_report(work.graph, reports);
   return tuned;
 }
 
@@ -195,11 +250,11 @@ Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOp
                   "stop_after writes no plan: give it with a plan path, or leave it out");
   }
   begin_phase(options, "import", 0);
-  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import(), default_name, options));
+  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, default_name, options));
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
   BuiltPlan built;
-  PENSTOCK_ASSIGN_OR_RETURN(built.plan, plan::make_plan(tuned.lowered.program, tuned.lowered.report,
-                                                        tuned.lowered.constants));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      built.plan, plan::make_plan(tuned.contents, tuned.report, tuned.constants.constants()));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(built.plan));
   built.summary = summarise(work, engine, begin);
   begin_phase(options, "done", 1);
@@ -215,12 +270,14 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
   PENSTOCK_RETURN_IF_ERROR(check_options(options));
   if (options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(check_writable(plan_path));
   begin_phase(options, "import", 0);
-  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(importer::import_onnx(onnx_path),
-                                                       onnx_path.stem().string(), options));
+  const auto import = [&](const importer::ChooseShapeInputs& choose) {
+    return importer::import_onnx(onnx_path, choose);
+  };
+  PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, onnx_path.stem().string(), options));
   if (!options.stop_after.empty()) return work.summary;
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
-  PENSTOCK_RETURN_IF_ERROR(plan::write_plan(plan_path, tuned.lowered.program, tuned.lowered.report,
-                                            tuned.lowered.constants));
+  PENSTOCK_RETURN_IF_ERROR(
+      plan::write_plan(plan_path, tuned.contents, tuned.report, tuned.constants.constants()));
   // What was written must load: a plan that cannot is a defect found here, not in production.
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path));
   const BuildSummary summary = summarise(work, engine, begin);
@@ -231,12 +288,14 @@ Result<BuildSummary> build_plan(const std::filesystem::path& onnx_path,
 Result<BuiltPlan> build_plan_in_memory(const std::filesystem::path& onnx_path,
                                        const BuildOptions& options) {
   return build_in_memory(onnx_path.stem().string(), options,
-                         [&] { return importer::import_onnx(onnx_path); });
+                         [&](const importer::ChooseShapeInputs& choose) {
+                           return importer::import_onnx(onnx_path, choose);
+                         });
 }
 
 Result<BuiltPlan> build_plan_in_memory(const OnnxBytes& onnx, const BuildOptions& options) {
-  return build_in_memory(onnx.name, options, [&] {
-    return importer::import_onnx_from_memory(onnx.bytes, onnx.folder);
+  return build_in_memory(onnx.name, options, [&](const importer::ChooseShapeInputs& choose) {
+    return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
   });
 }
 

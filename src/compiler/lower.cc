@@ -1,8 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "compiler/lower.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -20,8 +18,6 @@ using plan::Slot;
 using plan::Step;
 using tune::Candidate;
 using tune::NodeCandidates;
-
-uint64_t align(uint64_t offset) { return (offset + 63) / 64 * 64; }
 
 // As a plan file holds strings: offset and size of each, then the characters.
 ir::ConstantRef stored_strings(const ir::Constant& strings) {
@@ -41,19 +37,24 @@ ir::ConstantRef stored_strings(const ir::Constant& strings) {
 
 class Lowering {
  public:
-  Lowering(ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
-           const tune::SymbolValues& symbols, int threads)
-      : graph_(graph), tuner_(tuner), choice_(choice), symbols_(symbols), threads_(threads) {}
+  Lowering(const ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
+           const tune::SymbolValues& symbols, int threads, ConstantPool& pool)
+      : graph_(graph),
+        tuner_(tuner),
+        choice_(choice),
+        symbols_(symbols),
+        threads_(threads),
+        pool_(pool) {}
 
   Result<Lowered> run() {
-    out_.program.model_name = graph_.name;
-    out_.program.threads = threads_;
     out_.program.bodies.emplace_back();
-    for (Value* input : graph_.main.inputs) {
-      out_.program.bodies[0].inputs.push_back(add_slot(*input, Slot::Kind::kInput));
+    for (const Value* input : graph_.main.inputs) {
+      const int slot = add_slot(*input, Slot::Kind::kInput);
+      if (input->contents) out_.program.slots[slot].contents = *input->contents;
+      out_.program.bodies[0].inputs.push_back(slot);
     }
     PENSTOCK_RETURN_IF_ERROR(lower_region(graph_.main, 0));
-    for (Value* output : graph_.main.outputs) {
+    for (const Value* output : graph_.main.outputs) {
       PENSTOCK_ASSIGN_OR_RETURN(const int slot, output_slot(*output));
       out_.program.bodies[0].outputs.push_back(slot);
     }
@@ -80,8 +81,8 @@ class Lowering {
     return index;
   }
 
-  Status lower_region(ir::Region& region, size_t body) {
-    for (Node& node : region.nodes) {
+  Status lower_region(const ir::Region& region, size_t body) {
+    for (const Node& node : region.nodes) {
       const NodeCandidates& candidates = tuner_.nodes()[next_node_];
       const Candidate& chosen = candidates.all[choice_[next_node_]];
       const size_t index = choice_[next_node_++];
@@ -101,7 +102,7 @@ class Lowering {
     return Status::ok();
   }
 
-  Status lower_node(Node& node, const NodeCandidates& candidates, const Candidate& chosen,
+  Status lower_node(const Node& node, const NodeCandidates& candidates, const Candidate& chosen,
                     size_t index, size_t body) {
     Step step;
     step.op = node.op;
@@ -134,13 +135,13 @@ class Lowering {
     return Status::ok();
   }
 
-  Status lower_body(ir::Region& region, size_t body) {
-    for (Value* input : region.inputs) {
+  Status lower_body(const ir::Region& region, size_t body) {
+    for (const Value* input : region.inputs) {
       const int slot = add_slot(*input, Slot::Kind::kActivation);
       out_.program.bodies[body].inputs.push_back(slot);
     }
     PENSTOCK_RETURN_IF_ERROR(lower_region(region, body));
-    for (Value* output : region.outputs) {
+    for (const Value* output : region.outputs) {
       PENSTOCK_ASSIGN_OR_RETURN(const int slot, operand(*output, Layout::kPlain, body));
       out_.program.bodies[body].outputs.push_back(slot);
     }
@@ -181,9 +182,9 @@ class Lowering {
 
   int add_constant(const Value& value, const ir::ConstantRef& known, const std::string& format) {
     const ir::ConstantRef data = known->dtype == DataType::kString ? stored_strings(*known) : known;
-    const uint64_t hash = XXH3_64bits(data->data, data->bytes);
+    const uint64_t offset = pool_.add(data);
     const auto key =
-        std::make_tuple(hash, data->bytes, format, to_string(value.shape), value.dtype);
+        std::make_tuple(offset, data->bytes, format, to_string(value.shape), value.dtype);
     if (auto it = constants_.find(key); it != constants_.end()) return it->second;
     Slot slot;
     slot.name = value.name;
@@ -191,11 +192,8 @@ class Lowering {
     slot.dtype = value.dtype;
     slot.shape = value.shape;
     slot.format = format;
-    slot.offset = align(end_of_constants_);
+    slot.offset = offset;
     slot.bytes = data->bytes;
-    end_of_constants_ = slot.offset + slot.bytes;
-    out_.constants.push_back({slot.offset, data->data, data->bytes});
-    out_.keep_alive.push_back(data);
     return constants_[key] = new_slot(std::move(slot));
   }
 
@@ -241,25 +239,25 @@ class Lowering {
     return copied;
   }
 
-  ir::Graph& graph_;
+  const ir::Graph& graph_;
   tune::Tuner& tuner_;
   const std::vector<size_t>& choice_;
   const tune::SymbolValues& symbols_;
   int threads_;
+  ConstantPool& pool_;
   Lowered out_;
   size_t next_node_ = 0;
   std::map<std::pair<const Value*, Layout>, int> slots_;
   std::map<const Value*, Layout> written_as_;
   std::map<std::tuple<uint64_t, size_t, std::string, std::string, DataType>, int> constants_;
   std::set<int> output_roots_;
-  uint64_t end_of_constants_ = 0;
 };
 
 }  // namespace
 
-Result<Lowered> lower(ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
-                      const tune::SymbolValues& symbols, int threads) {
-  return Lowering(graph, tuner, choice, symbols, threads).run();
+Result<Lowered> lower(const ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
+                      const tune::SymbolValues& symbols, int threads, ConstantPool& pool) {
+  return Lowering(graph, tuner, choice, symbols, threads, pool).run();
 }
 
 }  // namespace penstock::compiler

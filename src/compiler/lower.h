@@ -1,11 +1,11 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
 #include <vector>
 
+#include "compiler/constant_pool.h"
 #include "ir/graph.h"
-#include "plan/plan_file.h"
+#include "plan/program.h"
 #include "tune/tuner.h"
 
 namespace penstock::compiler {
@@ -19,15 +19,12 @@ struct LoweredStep {
 
 struct Lowered {
   plan::Program program;
-  std::vector<plan::ConstantData> constants;
-  std::vector<ir::ConstantRef> keep_alive;
   std::vector<LoweredStep> main_steps;  // parallel to program.bodies[0].steps
-  std::string report;                   // of the build, JSON
 };
 
 // Turns the graph and the choice of tactics into a program: values become slots, constants are
-// packed, reorders stand where layouts meet, shape changes become views.
-Result<Lowered> lower(ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
-                      const tune::SymbolValues& symbols, int threads);
+// packed into the pool, reorders stand where layouts meet, shape changes become views.
+Result<Lowered> lower(const ir::Graph& graph, tune::Tuner& tuner, const std::vector<size_t>& choice,
+                      const tune::SymbolValues& symbols, int threads, ConstantPool& pool);
 
 }  // namespace penstock::compiler

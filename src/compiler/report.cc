@@ -27,7 +27,7 @@ json describe(const tune::Candidate& candidate, bool chosen) {
 
 }  // namespace
 
-std::string make_report(const ir::Graph& graph, const Lowered& lowered) {
+std::string profile_report(const Lowered& lowered) {
   json layers = json::array();
   for (const LoweredStep& step : lowered.main_steps) {
     json layer = {{"us", step.microseconds}};
@@ -40,8 +40,15 @@ std::string make_report(const ir::Graph& graph, const Lowered& lowered) {
     layer["candidates"] = std::move(candidates);
     layers.push_back(std::move(layer));
   }
-  const json report = {{"onnx_nodes", graph.onnx_node_count}, {"layers", std::move(layers)}};
+  const json report = {{"layers", std::move(layers)}};
   return report.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string make_report(const ir::Graph& graph, const std::vector<std::string>& profiles) {
+  std::string parts;
+  for (const std::string& profile : profiles) parts += (parts.empty() ? "" : ",") + profile;
+  return "{\"onnx_nodes\":" + std::to_string(graph.onnx_node_count) + ",\"profiles\":[" + parts +
+         "]}";
 }
 
 }  // namespace penstock::compiler

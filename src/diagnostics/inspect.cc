@@ -67,33 +67,45 @@ json describe_step(const Program& program, const Step& step) {
   return item;
 }
 
-// Values of the input symbols at the profile's opt shapes.
-std::vector<int64_t> opt_symbols(const runtime::EngineState& engine) {
-  std::vector<int64_t> symbols(engine.dims().symbol_count(), plan::DimTable::kUnknown);
-  for (int slot : engine.main().inputs) {
-    const auto range = engine.program().profile.inputs.find(engine.program().slots[slot].name);
-    if (range == engine.program().profile.inputs.end()) continue;
-    const std::vector<int>& dims = engine.slot_dims()[slot];
+// Values of the input symbols at the profile's opt shapes and opt values.
+std::vector<int64_t> opt_symbols(const runtime::ProgramState& state) {
+  const Program& program = state.program();
+  std::vector<int64_t> symbols(state.dims().symbol_count(), plan::DimTable::kUnknown);
+  for (size_t input = 0; input < state.main().inputs.size(); ++input) {
+    const int slot = state.main().inputs[input];
+    const std::vector<int>& values = state.value_symbols()[input];
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] >= 0)
+        symbols[values[i]] = program.profile.values.at(program.slots[slot].name).opt[i];
+    }
+    const auto range = program.profile.inputs.find(program.slots[slot].name);
+    if (range == program.profile.inputs.end()) continue;
+    const std::vector<int>& dims = state.slot_dims()[slot];
     for (size_t i = 0; i < dims.size(); ++i) {
-      const int symbol = engine.dims().bare_symbol(dims[i]);
+      const int symbol = state.dims().bare_symbol(dims[i]);
       if (symbol >= 0) symbols[symbol] = range->second.opt[i];
     }
   }
   return symbols;
 }
 
-json describe_profile(const OptimizationProfile& profile) {
+// A number for each element or extent; null stands for no limit of a value.
+template <typename Range>
+json describe_ranges(const std::map<std::string, Range>& ranges) {
   json object = json::object();
-  for (const auto& [name, range] : profile.inputs) {
-    object[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
+  for (const auto& [name, range] : ranges) {
+    json max = range.max;
+    for (json& value : max) {
+      if (value == ValueRange::kNoLimit) value = nullptr;
+    }
+    object[name] = {{"min", range.min}, {"opt", range.opt}, {"max", std::move(max)}};
   }
   return object;
 }
 
 // Times and candidates of the build report joined to the layers they belong to.
-void join_report(json& layers, std::string_view text) {
-  const json report = json::parse(text, nullptr, false);
-  if (report.is_discarded() || !report.contains("layers")) return;
+void join_report(json& layers, const json& report) {
+  if (!report.contains("layers")) return;
   for (size_t i = 0; i < layers.size() && i < report["layers"].size(); ++i) {
     layers[i]["us"] = report["layers"][i].value("us", 0.0);
     layers[i]["candidates"] = report["layers"][i].value("candidates", json::array());
@@ -104,37 +116,53 @@ std::string to_text(const json& facts) {
   return facts.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& path) {
-  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, std::move(opened));
-  const std::string report(file.report());
-  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
-                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
-  const Program& program = engine->program();
-  PENSTOCK_ASSIGN_OR_RETURN(const auto binding,
-                            engine->bind(opt_symbols(*engine), program.threads));
+// A profile and the program that was tuned for it.
+Result<json> describe_profile(runtime::ProgramState& state, int threads, const json& report) {
+  const Program& program = state.program();
+  PENSTOCK_ASSIGN_OR_RETURN(const auto binding, state.bind(opt_symbols(state), threads));
   json layers = json::array();
-  for (const Step& step : engine->main().steps) layers.push_back(describe_step(program, step));
+  for (const Step& step : state.main().steps) layers.push_back(describe_step(program, step));
   join_report(layers, report);
   size_t body_steps = 0;
   for (size_t b = 1; b < program.bodies.size(); ++b) body_steps += program.bodies[b].steps.size();
-  const json parsed = json::parse(report, nullptr, false);
-  return to_text({{"file", path},
-                  {"kind", "plan"},
-                  {"model", program.model_name},
-                  {"device", program.fingerprint},
-                  {"instruction_set", program.instruction_set},
-                  {"threads", program.threads},
-                  {"file_bytes", engine->file().file_bytes()},
-                  {"weight_bytes", engine->file().constants_bytes()},
-                  {"inputs", describe_slots(program, engine->main().inputs)},
-                  {"outputs", describe_slots(program, engine->main().outputs)},
-                  {"profile", describe_profile(program.profile)},
-                  {"memory",
-                   {{"peak_bytes", binding->arena_bytes},
-                    {"all_activations_bytes", binding->activation_bytes}}},
-                  {"onnx_node_count", parsed.is_discarded() ? 0 : parsed.value("onnx_nodes", 0)},
-                  {"kernel_count", layers.size() + body_steps},
-                  {"layers", std::move(layers)}});
+  return json{{"profile", describe_ranges(program.profile.inputs)},
+              {"values", describe_ranges(program.profile.values)},
+              {"memory",
+               {{"peak_bytes", binding->arena_bytes},
+                {"all_activations_bytes", binding->activation_bytes}}},
+              {"kernel_count", layers.size() + body_steps},
+              {"layers", std::move(layers)}};
+}
+
+Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, std::move(opened));
+  const json report = json::parse(file.report(), nullptr, false);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
+                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
+  const plan::Contents& contents = engine->contents();
+  const json reports = report.is_object() ? report.value("profiles", json::array()) : json::array();
+  json profiles = json::array();
+  for (size_t i = 0; i < engine->profile_count(); ++i) {
+    PENSTOCK_ASSIGN_OR_RETURN(json profile,
+                              describe_profile(engine->program(i), contents.threads,
+                                               i < reports.size() ? reports[i] : json::object()));
+    profiles.push_back(std::move(profile));
+  }
+  const Program& first = contents.programs.front();
+  json facts = {{"file", path},
+                {"kind", "plan"},
+                {"model", contents.model_name},
+                {"device", contents.fingerprint},
+                {"instruction_set", contents.instruction_set},
+                {"threads", contents.threads},
+                {"file_bytes", engine->file().file_bytes()},
+                {"weight_bytes", engine->file().constants_bytes()},
+                {"inputs", describe_slots(first, first.bodies[0].inputs)},
+                {"outputs", describe_slots(first, first.bodies[0].outputs)},
+                {"onnx_node_count", report.is_object() ? report.value("onnx_nodes", 0) : 0}};
+  facts.update(profiles.front());
+  facts["profiles"] = std::move(profiles);
+  return to_text(facts);
 }
 
 Result<std::string> inspect(Result<ir::Graph> imported, const std::string& path) {

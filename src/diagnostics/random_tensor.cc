@@ -50,4 +50,16 @@ Tensor random_tensor(DataType dtype, const Shape& shape, uint64_t seed) {
   return tensor;
 }
 
+Tensor integer_tensor(DataType dtype, const Shape& shape, const std::vector<int64_t>& values) {
+  Tensor tensor(dtype, shape);
+  for (size_t i = 0; i < values.size() && i < static_cast<size_t>(tensor.count()); ++i) {
+    if (dtype == DataType::kInt32) {
+      tensor.as<int32_t>()[i] = static_cast<int32_t>(values[i]);
+    } else if (dtype == DataType::kInt64) {
+      tensor.as<int64_t>()[i] = values[i];
+    }
+  }
+  return tensor;
+}
+
 }  // namespace penstock

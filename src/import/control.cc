@@ -1,4 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "import/emitter.h"
 #include "import/node_importer.h"
 #include "import/rules.h"
 #include "ops/op_definition.h"
@@ -165,14 +166,75 @@ Result<BodyInput> slice_of(NodeImporter& node, size_t i, int64_t axis) {
   return slice;
 }
 
+// A node with one output, at the end of `region`.
+Result<ir::Value*> append(NodeImporter& node, ir::Region& region, std::string_view op,
+                          std::vector<ir::Value*> inputs) {
+  ir::Node made;
+  made.op = op;
+  made.name = node.name() + "/" + std::string(op);
+  made.origins = {node.name()};
+  made.inputs = std::move(inputs);
+  made.outputs = {node.graph().add_value(made.name, DataType::kUndefined, {})};
+  ir::Node& appended = *node.graph().append(region, std::move(made));
+  PENSTOCK_RETURN_IF_ERROR(ops::infer_node(node.graph(), appended));
+  return appended.outputs[0];
+}
+
+// Beyond the length of its sequence, a step keeps the states and gives zeros. The body gets one
+// more scanned input, its position.
+Status stop_at_length(NodeImporter& node, ir::Region& body, size_t states, ir::Value* length) {
+  ir::Value* position = node.graph().add_value(node.name() + "/position", DataType::kInt64, {});
+  body.inputs.push_back(position);
+  PENSTOCK_ASSIGN_OR_RETURN(ir::Value * goes_on, append(node, body, "Less", {position, length}));
+  for (size_t i = 0; i < body.outputs.size(); ++i) {
+    const DataType dtype = body.outputs[i]->dtype;
+    if (body.outputs[i]->element || dtype == DataType::kString) {
+      return node.unsupported("sequence lengths with a body that gives '" + body.outputs[i]->name +
+                              "' of type " + ir::type_text(*body.outputs[i]));
+    }
+    ir::Value* otherwise = i < states ? body.inputs[i]
+                                      : node.graph().add_constant(
+                                            node.name() + "/zero",
+                                            ir::constant_of(dtype, {}, std::vector<double>{0.0}));
+    PENSTOCK_ASSIGN_OR_RETURN(body.outputs[i],
+                              append(node, body, "Where", {goes_on, body.outputs[i], otherwise}));
+  }
+  return Status::ok();
+}
+
+// What opset 8's inner scan takes so that each row ends at its own length: `lengths` becomes the
+// last input of the scan over the batch, whose region is `batch`. A sequence taken backwards begins
+// at its own end.
+Status add_lengths(NodeImporter& node, ir::Region& batch, ir::Node& inner, ir::Region& body,
+                   size_t states) {
+  const ir::Value* lengths = node.input(0);
+  if (lengths->dtype != DataType::kInt64 || lengths->shape.size() != 1) {
+    return node.invalid("sequence_lens is " + ir::type_text(*lengths) + ", not int64[batch]");
+  }
+  ir::Value* length = node.graph().add_value(node.name() + "/length", DataType::kInt64, {});
+  batch.inputs.push_back(length);
+  Emitter emit(node);
+  ir::Value* positions = emit.range(node.input(1 + states)->shape[1]);
+  ir::Value* one = emit.extent(1);
+  ir::Value* zero = emit.extent(0);
+  PENSTOCK_RETURN_IF_ERROR(emit.status());
+  const std::vector<int64_t> directions = node.attributes().get_ints("directions");
+  for (size_t i = 0; i < directions.size() && states + i < inner.inputs.size(); ++i) {
+    if (directions[i] == 0) continue;
+    PENSTOCK_ASSIGN_OR_RETURN(ir::Value * last, append(node, batch, "Sub", {length, one}));
+    PENSTOCK_ASSIGN_OR_RETURN(ir::Value * back, append(node, batch, "Sub", {last, positions}));
+    PENSTOCK_ASSIGN_OR_RETURN(ir::Value * at, append(node, batch, "Max", {back, zero}));
+    ir::Value*& input = inner.inputs[states + i];
+    PENSTOCK_ASSIGN_OR_RETURN(input, append(node, batch, "Gather", {input, at}));
+  }
+  inner.inputs.push_back(positions);
+  return stop_at_length(node, body, states, length);
+}
+
 // In opset 8 every input and output has a batch axis in front: one scan over the batch, and in its
 // body one over the sequence.
 Status import_scan_8(NodeImporter& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const onnx::GraphProto* body, subgraph(node, "body"));
-  if (node.input(0) != nullptr) {
-    return node.unsupported(
-        "sequence lengths are not supported; without them, all sequences have the same length");
-  }
   const int64_t scanned = node.attributes().get_int("num_scan_inputs");
   const auto count = static_cast<int64_t>(node.inputs().size()) - 1;
   if (scanned < 1 || scanned > count) {
@@ -202,8 +264,13 @@ Status import_scan_8(NodeImporter& node) {
   inner.op = "Scan";
   inner.name = node.name() + "/sequence";
   inner.origins = {node.name()};
-  inner.attributes.set("num_scan_inputs", scanned);
-  inner.attributes.set("scan_input_directions", node.attributes().get_ints("directions"));
+  const bool has_lengths = node.input(0) != nullptr;
+  if (has_lengths) {
+    PENSTOCK_RETURN_IF_ERROR(add_lengths(node, *batch, inner, *region, states));
+  } else {
+    inner.attributes.set("scan_input_directions", node.attributes().get_ints("directions"));
+  }
+  inner.attributes.set("num_scan_inputs", scanned + (has_lengths ? 1 : 0));
   inner.regions.push_back(std::move(region));
   for (size_t i = 0; i < node.output_count(); ++i) {
     inner.outputs.push_back(node.graph().add_value(inner.name, DataType::kUndefined, {}));
@@ -215,7 +282,8 @@ Status import_scan_8(NodeImporter& node) {
   ir::Node result;
   result.op = "Scan";
   result.inputs.assign(node.inputs().begin() + 1, node.inputs().end());
-  result.attributes.set("num_scan_inputs", count);
+  if (has_lengths) result.inputs.push_back(node.input(0));
+  result.attributes.set("num_scan_inputs", count + (has_lengths ? 1 : 0));
   result.regions.push_back(std::move(batch));
   return node.emit_result(std::move(result));
 }

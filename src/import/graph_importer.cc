@@ -25,7 +25,7 @@ GraphImporter::GraphImporter(std::shared_ptr<const onnx::ModelProto> model,
                              std::filesystem::path folder)
     : model_(std::move(model)), functions_(*model_), tensors_(model_, std::move(folder)) {}
 
-Result<ir::Graph> GraphImporter::run() {
+Result<ir::Graph> GraphImporter::run(const ChooseShapeInputs& choose) {
   PENSTOCK_RETURN_IF_ERROR(check_support(*model_, functions_));
   const onnx::GraphProto& graph = model_->graph();
   PENSTOCK_RETURN_IF_ERROR(check_name(graph.name(), "the graph"));
@@ -34,6 +34,7 @@ Result<ir::Graph> GraphImporter::run() {
   frame.opset = static_cast<int>(onnx_opset(model_->opset_import()));
   Scope scope(frame, nullptr);
   PENSTOCK_RETURN_IF_ERROR(import_inputs(graph, scope));
+  if (choose) PENSTOCK_RETURN_IF_ERROR(plan_values(choose));
   PENSTOCK_RETURN_IF_ERROR(import_graph(graph, graph_.main, scope));
   PENSTOCK_RETURN_IF_ERROR(import_outputs(graph, scope));
   PENSTOCK_RETURN_IF_ERROR(ir::verify(graph_));
@@ -75,6 +76,18 @@ Status GraphImporter::import_inputs(const onnx::GraphProto& graph, Scope& scope)
         graph_.add_value(input.name(), *dtype, symbols_.shape_of(type.shape(), input.name()));
     graph_.main.inputs.push_back(value);
     scope.bind(input.name(), {value});
+  }
+  return Status::ok();
+}
+
+Status GraphImporter::plan_values(const ChooseShapeInputs& choose) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<ir::Value*> inputs, choose(graph_));
+  for (ir::Value* input : inputs) {
+    const int64_t count = ir::element_count(input->shape).constant();
+    input->contents.emplace();
+    for (int64_t i = 0; i < count; ++i) {
+      input->contents->push_back(symbols_.value_of(input->name, i));
+    }
   }
   return Status::ok();
 }

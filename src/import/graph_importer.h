@@ -8,6 +8,7 @@
 #include <string>
 
 #include "import/functions.h"
+#include "import/import.h"
 #include "import/order.h"
 #include "import/scope.h"
 #include "import/symbols.h"
@@ -23,7 +24,7 @@ class GraphImporter {
  public:
   GraphImporter(std::shared_ptr<const onnx::ModelProto> model, std::filesystem::path folder);
 
-  Result<ir::Graph> run();
+  Result<ir::Graph> run(const ChooseShapeInputs& choose);
 
   ir::Graph& graph() { return graph_; }
   TensorReader& tensors() { return tensors_; }
@@ -34,6 +35,7 @@ class GraphImporter {
 
  private:
   Status import_inputs(const onnx::GraphProto& graph, Scope& scope);
+  Status plan_values(const ChooseShapeInputs& choose);
   Status import_initializers(const onnx::GraphProto& graph, Scope& scope);
   Status import_nodes(const NodeList& nodes, ir::Region& region, Scope& scope);
   Status import_node(const onnx::NodeProto& node, std::string name, ir::Region& region,

@@ -32,6 +32,10 @@ ir::Dim Symbols::symbol(const std::string& onnx_name) {
   return ir::Dim::symbol(it->second);
 }
 
+ir::Dim Symbols::value_of(const std::string& name, int64_t i) {
+  return symbol("value " + std::to_string(i) + " of " + name);
+}
+
 ir::SymbolicShape Symbols::shape_of(const onnx::TensorShapeProto& shape, const std::string& name) {
   ir::SymbolicShape dims;
   for (int i = 0; i < shape.dim_size(); ++i) {

@@ -16,6 +16,8 @@ class Symbols {
  public:
   // The shape of input `name`: a dimension without name or size becomes "<name>_dim_<i>".
   ir::SymbolicShape shape_of(const onnx::TensorShapeProto& shape, const std::string& name);
+  // What element `i` of input `name` holds.
+  ir::Dim value_of(const std::string& name, int64_t i);
 
  private:
   ir::Dim symbol(const std::string& onnx_name);

@@ -23,30 +23,39 @@ Pattern mean(Pattern x) {
   });
 }
 
-// (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) * scale + bias
-struct Forms {
-  Pattern normalized;
-  Pattern full;
+// x / sqrt(mean(x^2) + epsilon)
+Pattern over_root_mean_square(const Pattern& x) {
+  const Pattern square = either(op("Pow", {x, scalar(2)}), op("Mul", {x, x}));
+  const Pattern mean_square = commutative("Add", mean(square), constant_var(kEpsilon));
+  const Pattern root = op("Sqrt", {mean_square});
+  const Pattern inverse = either(either(op("Reciprocal", {root}), op("Div", {scalar(1), root})),
+                                 op("Pow", {mean_square, scalar(-0.5f)}));
+  return either(op("Div", {x, root}), commutative("Mul", x, inverse));
+}
+
+struct Form {
+  std::string_view op;
+  Pattern pattern;
 };
 
-Forms forms() {
+// The longest first. LayerNormalization is RMSNormalization of what the mean is taken from.
+std::vector<Form> forms() {
   const Pattern x = var(kX);
-  const Pattern centred = op("Sub", {x, mean(x)});
-  const Pattern square = either(op("Pow", {centred, scalar(2)}), op("Mul", {centred, centred}));
-  const Pattern deviation = op("Sqrt", {commutative("Add", mean(square), constant_var(kEpsilon))});
-  const Pattern normalized =
-      either(op("Div", {centred, deviation}),
-             commutative("Mul", centred,
-                         either(op("Reciprocal", {deviation}), op("Div", {scalar(1), deviation}))));
-  return {normalized, commutative("Add", commutative("Mul", normalized, constant_var(kScale)),
-                                  constant_var(kBias))};
+  const Pattern normalized = over_root_mean_square(op("Sub", {x, mean(x)}));
+  const Pattern by_root = over_root_mean_square(x);
+  const Pattern scale = constant_var(kScale);
+  return {{"LayerNormalization",
+           commutative("Add", commutative("Mul", normalized, scale), constant_var(kBias))},
+          {"LayerNormalization", normalized},
+          {"RMSNormalization", commutative("Mul", by_root, scale)},
+          {"RMSNormalization", by_root}};
 }
 
 bool is_row(const ir::Value* value, const ir::Value* x) {
   return value->shape.size() == 1 && value->shape[0] == x->shape.back();
 }
 
-void replace(Rewriter& rewriter, const Match& match) {
+void replace(Rewriter& rewriter, std::string_view op, const Match& match) {
   ir::Node& root = *match.nodes.front();
   ir::Value* x = match.vars[kX];
   const std::optional<float> epsilon = scalar_value(match.vars[kEpsilon]);
@@ -58,11 +67,11 @@ void replace(Rewriter& rewriter, const Match& match) {
     scale = rewriter.graph().add_constant(
         root.name + ".scale",
         ir::constant_of(x->dtype, {extent}, std::vector<double>(extent, 1.0)));
-  } else if (!is_row(scale, x) || !is_row(bias, x)) {
+  } else if (!is_row(scale, x) || (bias != nullptr && !is_row(bias, x))) {
     return;
   }
   ir::Node norm;
-  norm.op = "LayerNormalization";
+  norm.op = op;
   norm.name = root.name;
   norm.inputs = {x, scale};
   if (bias != nullptr) norm.inputs.push_back(bias);
@@ -73,15 +82,15 @@ void replace(Rewriter& rewriter, const Match& match) {
 
 }  // namespace
 
-// Exporters before opset 17 write LayerNormalization as means, squares and a root.
+// Exporters write LayerNormalization before opset 17, and RMSNormalization before opset 23, as
+// means, squares and a root.
 Status layer_norm(ir::Graph& graph) {
   Rewriter rewriter(graph);
-  const Forms known = forms();
-  for (const Pattern* form : {&known.full, &known.normalized}) {
+  for (const Form& form : forms()) {
     rewriter.for_each_node([&](ir::Node& node) {
       if (node.op != "Add" && node.op != "Div" && node.op != "Mul") return;
-      if (const std::optional<Match> match = form->find(node.outputs[0], rewriter)) {
-        replace(rewriter, *match);
+      if (const std::optional<Match> match = form.pattern.find(node.outputs[0], rewriter)) {
+        replace(rewriter, form.op, *match);
       }
     });
   }

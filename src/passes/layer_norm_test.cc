@@ -49,6 +49,59 @@ graph g(%x : float32[n, 4]) {
 )ir");
 }
 
+TEST(LayerNorm, OfRootMeanSquares) {
+  test::expect_rewrite(layer_norm, R"ir(
+graph g(%x : float32[n, s, 4]) {
+  %q = Pow(%x, const float32[][2])
+  %v = ReduceMean(%q) {axes = [-1]}
+  %e = Add(%v, const float32[][1e-06])
+  %r = Sqrt(%e)
+  %i = Reciprocal(%r)
+  %z = Mul(%x, %i)
+  %y = Mul(const float32[4][1, 2, 3, 4], %z)
+  return %y
+}
+)ir",
+                       R"ir(
+graph g(%x : float32[n, s, 4]) {
+  %y : float32[n, s, 4] = RMSNormalization(%x, const float32[4][1, 2, 3, 4]) {axis = -1, epsilon = 1e-06f}
+  return %y
+}
+)ir");
+}
+
+TEST(LayerNorm, OfRootMeanSquaresByAPower) {
+  test::expect_rewrite(layer_norm, R"ir(
+graph g(%x : float32[n, 4]) {
+  %q = Mul(%x, %x)
+  %v = ReduceMean(%q) {axes = [1]}
+  %e = Add(const float32[][1e-06], %v)
+  %i = Pow(%e, const float32[][-0.5])
+  %y = Mul(%i, %x)
+  return %y
+}
+)ir",
+                       R"ir(
+graph g(%x : float32[n, 4]) {
+  %y : float32[n, 4] = RMSNormalization(%x, const float32[4][1, 1, 1, 1]) {axis = -1, epsilon = 1e-06f}
+  return %y
+}
+)ir");
+}
+
+TEST(LayerNorm, NotAlongAnotherAxis) {
+  test::expect_unchanged(layer_norm, R"ir(
+graph g(%x : float32[4, 4]) {
+  %q = Mul(%x, %x)
+  %v = ReduceMean(%q) {axes = [0]}
+  %e = Add(const float32[][1e-06], %v)
+  %r = Sqrt(%e)
+  %y = Div(%x, %r)
+  return %y
+}
+)ir");
+}
+
 TEST(LayerNorm, NotWhereAPartIsAnOutput) {
   test::expect_unchanged(layer_norm, R"ir(
 graph g(%x : float32[n, 4]) {

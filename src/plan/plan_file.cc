@@ -209,18 +209,18 @@ void write_contents(Sink& file, const Header& header, const std::string& text,
 
 }  // namespace
 
-Status write_plan(const std::filesystem::path& path, const Program& program,
+Status write_plan(const std::filesystem::path& path, const Contents& contents,
                   const std::string& report, const std::vector<ConstantData>& constants) {
-  const std::string text = to_json(program);
+  const std::string text = to_json(contents);
   const Header header = make_header(text, report, constants);
   NewFile file(path);
   write_contents(file, header, text, report, constants);
   return file.commit();
 }
 
-Result<Plan> make_plan(const Program& program, const std::string& report,
+Result<Plan> make_plan(const Contents& contents, const std::string& report,
                        const std::vector<ConstantData>& constants) {
-  const std::string text = to_json(program);
+  const std::string text = to_json(contents);
   const Header header = make_header(text, report, constants);
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<std::byte> memory,
                             allocate_plan(header.file_bytes));
@@ -260,8 +260,8 @@ Result<PlanFile> PlanFile::check(std::string label, Plan bytes) {
     return refuse(plan.label_,
                   "is corrupted: its contents do not match their checksum; build the plan again");
   }
-  PENSTOCK_ASSIGN_OR_RETURN(plan.program_, program_from_json(text));
-  PENSTOCK_RETURN_IF_ERROR(validate(plan.program_, plan.constants_bytes_));
+  PENSTOCK_ASSIGN_OR_RETURN(plan.contents_, contents_from_json(text));
+  PENSTOCK_RETURN_IF_ERROR(validate(plan.contents_, plan.constants_bytes_));
   return plan;
 }
 

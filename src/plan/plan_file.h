@@ -15,7 +15,7 @@
 namespace penstock::plan {
 
 // The file format's number: a reader refuses files of a higher one, and says so.
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 // A constant on its way into a file. Slots refer to it by offset.
 struct ConstantData {
@@ -26,11 +26,11 @@ struct ConstantData {
 
 // Writes a plan: header, program, build report, constants. The file appears under its name only
 // when it is complete; on any error, a full disk included, nothing is left behind.
-Status write_plan(const std::filesystem::path& path, const Program& program,
+Status write_plan(const std::filesystem::path& path, const Contents& contents,
                   const std::string& report, const std::vector<ConstantData>& constants);
 
 // The same bytes in memory.
-Result<Plan> make_plan(const Program& program, const std::string& report,
+Result<Plan> make_plan(const Contents& contents, const std::string& report,
                        const std::vector<ConstantData>& constants);
 
 // An opened plan: checked, and either mapped, its constants shared with every other process that
@@ -43,7 +43,7 @@ class PlanFile {
   // The same of a plan in memory.
   static Result<PlanFile> from_memory(Plan bytes);
 
-  const Program& program() const { return program_; }
+  const Contents& contents() const { return contents_; }
   // For messages: the path in quotes, or "the plan in memory".
   const std::string& label() const { return label_; }
   // The build report as JSON, parsed by whoever wants it.
@@ -58,7 +58,7 @@ class PlanFile {
 
   std::string label_;
   Plan bytes_;
-  Program program_;
+  Contents contents_;
   const std::byte* constants_ = nullptr;
   uint64_t constants_bytes_ = 0;
   std::string_view report_;

@@ -13,13 +13,8 @@ namespace penstock::plan {
 namespace {
 
 // y = Relu(x) * w, with every kind of slot and attribute.
-Program sample() {
+Program program_of_sample() {
   Program program;
-  program.model_name = "sample";
-  program.backend = "cpu";
-  program.instruction_set = "sse4.2";
-  program.fingerprint = "cpu:test";
-  program.threads = 2;
   program.profile.inputs["x"] = {{1, 4}, {2, 4}, {8, 4}};
   const ir::SymbolicShape shape = {ir::Dim::symbol("batch"), 4};
   program.slots = {
@@ -57,6 +52,19 @@ Program sample() {
   return program;
 }
 
+// Two profiles, with the values of no shape input.
+Contents sample() {
+  Contents contents;
+  contents.model_name = "sample";
+  contents.backend = "cpu";
+  contents.instruction_set = "sse4.2";
+  contents.fingerprint = "cpu:test";
+  contents.threads = 2;
+  contents.programs = {program_of_sample(), program_of_sample()};
+  contents.programs[1].profile.inputs["x"] = {{8, 4}, {16, 4}, {32, 4}};
+  return contents;
+}
+
 class PlanFileTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -81,8 +89,9 @@ class PlanFileTest : public testing::Test {
 TEST_F(PlanFileTest, RoundTrip) {
   const Result<PlanFile> plan = PlanFile::open(path_);
   ASSERT_TRUE(plan.is_ok()) << plan.status().message();
-  EXPECT_EQ(to_json(plan->program()), to_json(sample()));
-  EXPECT_EQ(plan->program().bodies[0].steps[0].attributes, sample().bodies[0].steps[0].attributes);
+  EXPECT_EQ(to_json(plan->contents()), to_json(sample()));
+  EXPECT_EQ(plan->contents().programs[0].bodies[0].steps[0].attributes,
+            sample().programs[0].bodies[0].steps[0].attributes);
   EXPECT_EQ(reinterpret_cast<const float*>(plan->constants() + 64)[3], 4.0f);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(plan->constants()) % 64, 0U);
 }
@@ -159,6 +168,13 @@ TEST_F(PlanFileTest, NewerFormatSaysSo) {
   EXPECT_NE(open_with(newer).message().find("newer than this Penstock reads"), std::string::npos);
 }
 
+TEST_F(PlanFileTest, OlderFormatSaysSo) {
+  std::string older = bytes_;
+  older[8] = 2;
+  EXPECT_NE(open_with(older).message().find("has plan format 2, older than this Penstock reads"),
+            std::string::npos);
+}
+
 TEST_F(PlanFileTest, OtherFilesAreNoPlans) {
   EXPECT_NE(open_with("hello").message().find("is not a Penstock plan"), std::string::npos);
   EXPECT_EQ(PlanFile::open("/nonexistent/x.plan").status().code(), StatusCode::kNotFound);
@@ -169,23 +185,65 @@ TEST_F(PlanFileTest, UnwritablePathLeavesNothing) {
             StatusCode::kIoError);
 }
 
+// Whether a plan is refused whose second program is changed so.
+template <typename Change>
+bool is_refused(Change&& change) {
+  Contents contents = sample();
+  change(contents.programs[1]);
+  return !validate(contents, 80).is_ok();
+}
+
 TEST(Program, ContradictionsAreRefused) {
-  const auto broken = [](auto change) {
-    Program program = sample();
-    change(program);
-    return !validate(program, 80).is_ok();
-  };
   EXPECT_TRUE(validate(sample(), 80).is_ok());
-  EXPECT_TRUE(broken([](Program& p) { p.slots[1].offset = 128; }));
-  EXPECT_TRUE(broken([](Program& p) { p.slots[1].offset = 3; }));
-  EXPECT_TRUE(broken([](Program& p) { p.slots[1].bytes = 8; }));
-  EXPECT_TRUE(broken([](Program& p) { p.slots[1].shape = {int64_t{1} << 62, 16}; }));
-  EXPECT_TRUE(broken([](Program& p) { p.slots[3].view_of = 3; }));
-  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].inputs = {99}; }));
-  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].outputs = {1}; }));
-  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].steps[0].bodies = {0}; }));
-  EXPECT_TRUE(broken([](Program& p) { p.bodies[0].outputs = {-1}; }));
-  EXPECT_TRUE(broken([](Program& p) { p.bodies.clear(); }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[1].offset = 128; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[1].offset = 3; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[1].bytes = 8; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[1].shape = {int64_t{1} << 62, 16}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[3].view_of = 3; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].steps[0].inputs = {99}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].steps[0].outputs = {1}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].steps[0].bodies = {0}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].outputs = {-1}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies.clear(); }));
+}
+
+TEST(Program, ProfilesThatDoNotFitAreRefused) {
+  Contents none = sample();
+  none.programs.clear();
+  EXPECT_FALSE(validate(none, 80).is_ok());
+  EXPECT_TRUE(is_refused([](Program& p) { p.slots[0].name = "other"; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].inputs.clear(); }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.bodies[0].outputs = {2}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.profile.inputs["x"].opt = {1}; }));
+  EXPECT_TRUE(is_refused([](Program& p) { p.profile.values["x"] = {{1}, {1}, {1}}; }));
+}
+
+TEST(Program, ValuesThatArePlannedAreExtents) {
+  const auto is_ok = [](int64_t least, size_t count) {
+    Contents contents = sample();
+    for (Program& program : contents.programs) {
+      program.slots.push_back({"s",
+                               Slot::Kind::kInput,
+                               DataType::kInt64,
+                               ir::Layout::kPlain,
+                               {1},
+                               0,
+                               0,
+                               "",
+                               -1,
+                               {},
+                               {ir::Dim::symbol("value_0_of_s")}});
+      program.slots.back().contents.resize(count, 1);
+      program.bodies[0].inputs.push_back(4);
+      program.profile.values["s"] = {{least}, {4}, {8}};
+    }
+    const Result<Contents> read = contents_from_json(to_json(contents));
+    return read.is_ok() && to_json(*read) == to_json(contents) && validate(*read, 80).is_ok();
+  };
+  EXPECT_TRUE(is_ok(1, 1));
+  EXPECT_FALSE(is_ok(0, 1));
+  EXPECT_FALSE(is_ok(-1, 1));
+  EXPECT_FALSE(is_ok(1, 2));
 }
 
 }  // namespace

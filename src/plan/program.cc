@@ -1,6 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "plan/program.h"
 
+#include <algorithm>
+
 namespace penstock::plan {
 namespace {
 
@@ -77,12 +79,48 @@ Status check_step(const Program& program, const Step& step, size_t body) {
   return Status::ok();
 }
 
+template <typename Range>
+bool has_ranks(const Range& range, size_t rank) {
+  return range.min.size() == rank && range.opt.size() == rank && range.max.size() == rank;
+}
+
+// The symbols of values stand for extents, which are never negative.
+bool is_plannable(const Slot& input, const ValueRange& values) {
+  return input.contents.size() == values.min.size() &&
+         std::all_of(values.min.begin(), values.min.end(), [](int64_t least) { return least > 0; });
+}
+
+// Ranges and contents of inputs, as long as the inputs that they belong to.
+Status check_profile(const Program& program) {
+  for (int input : program.bodies[0].inputs) {
+    const Slot& slot = program.slots[input];
+    const auto shapes = program.profile.inputs.find(slot.name);
+    if (shapes != program.profile.inputs.end() && !has_ranks(shapes->second, slot.shape.size())) {
+      return corrupt("the profile of input '" + slot.name + "' is of another rank");
+    }
+    const auto values = program.profile.values.find(slot.name);
+    const bool has_values = values != program.profile.values.end();
+    if (!has_values && slot.contents.empty()) continue;
+    const ir::Dim count = ir::element_count(slot.shape);
+    const bool is_integer = slot.dtype == DataType::kInt32 || slot.dtype == DataType::kInt64;
+    if (!has_values || !is_integer || slot.shape.size() > 1 ||
+        !count.is_constant(static_cast<int64_t>(values->second.min.size())) ||
+        !has_ranks(values->second, values->second.min.size()) ||
+        (!slot.contents.empty() && !is_plannable(slot, values->second))) {
+      return corrupt("the profile of the values of input '" + slot.name + "' does not fit it");
+    }
+  }
+  return Status::ok();
+}
+
 }  // namespace
 
 int root_of(const Program& program, int slot) {
   while (program.slots[slot].kind == Slot::Kind::kView) slot = program.slots[slot].view_of;
   return slot;
 }
+
+namespace {
 
 Status validate(const Program& program, uint64_t constants_bytes) {
   if (program.bodies.empty()) return corrupt("it has no main body");
@@ -102,6 +140,34 @@ Status validate(const Program& program, uint64_t constants_bytes) {
   for (int input : program.bodies[0].inputs) {
     if (program.slots[input].kind != Slot::Kind::kInput)
       return corrupt("an input is not an input slot");
+  }
+  return check_profile(program);
+}
+
+// What callers see of an input or output.
+bool same_interface(const Slot& a, const Slot& b) {
+  return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.contents == b.contents &&
+         a.element == b.element;
+}
+
+bool same_interface(const Program& a, const Program& b) {
+  const auto same = [&](const std::vector<int>& left, const std::vector<int>& right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                      [&](int i, int j) { return same_interface(a.slots[i], b.slots[j]); });
+  };
+  return same(a.bodies[0].inputs, b.bodies[0].inputs) &&
+         same(a.bodies[0].outputs, b.bodies[0].outputs);
+}
+
+}  // namespace
+
+Status validate(const Contents& contents, uint64_t constants_bytes) {
+  if (contents.programs.empty()) return corrupt("it has no program");
+  for (const Program& program : contents.programs) {
+    PENSTOCK_RETURN_IF_ERROR(validate(program, constants_bytes));
+    if (!same_interface(program, contents.programs.front())) {
+      return corrupt("its profiles differ in inputs or outputs");
+    }
   }
   return Status::ok();
 }

@@ -31,6 +31,8 @@ struct Slot {
   std::string format;   // constants: the tactic's packed form, empty where row-major
   int view_of = -1;     // views: a slot with a smaller number
   std::optional<ir::ElementType> element;  // what a sequence or an optional holds
+  // Inputs: the symbols that stand for the values of a shape input, empty where it is none.
+  ir::SymbolicShape contents = {};
 };
 
 // One kernel call, everything about it decided.
@@ -52,27 +54,33 @@ struct Body {
   std::vector<Step> steps;
 };
 
-// What a plan runs. bodies[0] is the main one; others belong to control-flow steps.
+// What a plan runs under one profile. bodies[0] is the main one; others belong to control-flow
+// steps.
 struct Program {
-  std::string model_name;
-  std::string backend;          // "cpu"
-  std::string instruction_set;  // what its constants and tactics need
-  std::string fingerprint;      // the machine it was tuned on
-  int threads = 1;              // the stream width it was tuned for
   OptimizationProfile profile;
   std::vector<Slot> slots;
   std::vector<Body> bodies;
 };
 
+// All of a plan but its report and its constants, which the programs share.
+struct Contents {
+  std::string model_name;
+  std::string backend;            // "cpu"
+  std::string instruction_set;    // what its constants and tactics need
+  std::string fingerprint;        // the machine it was tuned on
+  int threads = 1;                // the stream width it was tuned for
+  std::vector<Program> programs;  // one for each profile; their inputs and outputs are the same
+};
+
 // The slot whose memory a view shares; the slot itself where it is no view.
 int root_of(const Program& program, int slot);
 
-// Every index in range, views acyclic, constants inside `constants_bytes`: what makes a program
-// that came from a file safe to run.
-Status validate(const Program& program, uint64_t constants_bytes);
+// Every index in range, views acyclic, constants inside `constants_bytes`, the same inputs and
+// outputs under every profile: what makes a plan that came from a file safe to run.
+Status validate(const Contents& contents, uint64_t constants_bytes);
 
-// JSON text of a program, and back. Equal programs give equal bytes.
-std::string to_json(const Program& program);
-Result<Program> program_from_json(std::string_view text);
+// JSON text of a plan's contents, and back. Equal contents give equal bytes.
+std::string to_json(const Contents& contents);
+Result<Contents> contents_from_json(std::string_view text);
 
 }  // namespace penstock::plan

@@ -28,7 +28,7 @@ json write(const SymbolicShape& shape) {
 }
 
 // Files are not trusted: nlohmann throws on wrong types, parse failures throw here; read() is only
-// called under program_from_json's catch.
+// called under contents_from_json's catch.
 SymbolicShape read_shape(const json& array) {
   SymbolicShape shape;
   for (const json& item : array) {
@@ -139,6 +139,7 @@ json write(const Slot& slot) {
   }
   if (slot.kind == Slot::Kind::kView) object["view_of"] = slot.view_of;
   if (slot.element) object["element"] = write(*slot.element);
+  if (!slot.contents.empty()) object["contents"] = write(slot.contents);
   return object;
 }
 
@@ -160,6 +161,7 @@ Slot read_slot(const json& object) {
   slot.format = object.value("format", "");
   slot.view_of = object.value("view_of", -1);
   if (object.contains("element")) slot.element = read_element(object.at("element"));
+  if (object.contains("contents")) slot.contents = read_shape(object.at("contents"));
   return slot;
 }
 
@@ -191,30 +193,38 @@ Step read_step(const json& object) {
   return step;
 }
 
-json write(const OptimizationProfile& profile) {
+template <typename Range>
+json write_ranges(const std::map<std::string, Range>& ranges) {
   json object = json::object();
-  for (const auto& [name, range] : profile.inputs) {
+  for (const auto& [name, range] : ranges) {
     object[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
   }
   return object;
 }
 
+json write(const OptimizationProfile& profile) {
+  return {{"inputs", write_ranges(profile.inputs)}, {"values", write_ranges(profile.values)}};
+}
+
+std::vector<int64_t> read_numbers(const json& item) { return item.get<std::vector<int64_t>>(); }
+
+template <typename Range>
+void read_ranges(const json& object, std::map<std::string, Range>& ranges) {
+  for (const auto& [name, item] : object.items()) {
+    ranges[name] = {read_numbers(item.at("min")), read_numbers(item.at("opt")),
+                    read_numbers(item.at("max"))};
+  }
+}
+
 OptimizationProfile read_profile(const json& object) {
   OptimizationProfile profile;
-  for (const auto& [name, item] : object.items()) {
-    profile.inputs[name] = {item.at("min").get<Shape>(), item.at("opt").get<Shape>(),
-                            item.at("max").get<Shape>()};
-  }
+  read_ranges(object.at("inputs"), profile.inputs);
+  read_ranges(object.at("values"), profile.values);
   return profile;
 }
 
 Program read_program(const json& object) {
   Program program;
-  program.model_name = object.at("model").get<std::string>();
-  program.backend = object.at("backend").get<std::string>();
-  program.instruction_set = object.at("instruction_set").get<std::string>();
-  program.fingerprint = object.at("fingerprint").get<std::string>();
-  program.threads = object.at("threads").get<int>();
   program.profile = read_profile(object.at("profile"));
   for (const json& item : object.at("slots")) program.slots.push_back(read_slot(item));
   for (const json& item : object.at("bodies")) {
@@ -227,9 +237,18 @@ Program read_program(const json& object) {
   return program;
 }
 
-}  // namespace
+Contents read_contents(const json& object) {
+  Contents contents;
+  contents.model_name = object.at("model").get<std::string>();
+  contents.backend = object.at("backend").get<std::string>();
+  contents.instruction_set = object.at("instruction_set").get<std::string>();
+  contents.fingerprint = object.at("fingerprint").get<std::string>();
+  contents.threads = object.at("threads").get<int>();
+  for (const json& item : object.at("programs")) contents.programs.push_back(read_program(item));
+  return contents;
+}
 
-std::string to_json(const Program& program) {
+json write(const Program& program) {
   json slots = json::array();
   for (const Slot& slot : program.slots) slots.push_back(write(slot));
   json bodies = json::array();
@@ -239,21 +258,29 @@ std::string to_json(const Program& program) {
     bodies.push_back(
         {{"inputs", body.inputs}, {"outputs", body.outputs}, {"steps", std::move(steps)}});
   }
-  const json object = {{"model", program.model_name},
-                       {"backend", program.backend},
-                       {"instruction_set", program.instruction_set},
-                       {"fingerprint", program.fingerprint},
-                       {"threads", program.threads},
-                       {"profile", write(program.profile)},
-                       {"slots", std::move(slots)},
-                       {"bodies", std::move(bodies)}};
+  return {{"profile", write(program.profile)},
+          {"slots", std::move(slots)},
+          {"bodies", std::move(bodies)}};
+}
+
+}  // namespace
+
+std::string to_json(const Contents& contents) {
+  json programs = json::array();
+  for (const Program& program : contents.programs) programs.push_back(write(program));
+  const json object = {{"model", contents.model_name},
+                       {"backend", contents.backend},
+                       {"instruction_set", contents.instruction_set},
+                       {"fingerprint", contents.fingerprint},
+                       {"threads", contents.threads},
+                       {"programs", std::move(programs)}};
   // Names come from models and need not be valid UTF-8: replace what JSON cannot hold.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<Program> program_from_json(std::string_view text) {
+Result<Contents> contents_from_json(std::string_view text) {
   try {
-    return read_program(json::parse(text));
+    return read_contents(json::parse(text));
   } catch (const json::exception& e) {
     return Status(StatusCode::kInvalidPlan,
                   std::string("the plan's program is unreadable: ") + e.what());

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "plan/memory_planner.h"
-#include "runtime/engine_state.h"
+#include "runtime/program_state.h"
 
 namespace penstock::runtime {
 namespace {
@@ -10,46 +10,45 @@ namespace {
 using plan::Slot;
 
 // Marks the last main step that reads each slot's memory, nested bodies included.
-void mark_uses(const EngineState& engine, size_t body, int at, std::vector<int>& last_use) {
-  for (const StepCode& code : engine.steps(body)) {
+void mark_uses(const ProgramState& state, size_t body, int at, std::vector<int>& last_use) {
+  for (const StepCode& code : state.steps(body)) {
     for (const auto* list : {&code.step->inputs, &code.step->outputs}) {
       for (int slot : *list) {
-        if (slot >= 0)
-          last_use[engine.root_of(slot)] = std::max(last_use[engine.root_of(slot)], at);
+        if (slot >= 0) last_use[state.root_of(slot)] = std::max(last_use[state.root_of(slot)], at);
       }
     }
-    for (int nested : code.step->bodies) mark_uses(engine, nested, at, last_use);
+    for (int nested : code.step->bodies) mark_uses(state, nested, at, last_use);
   }
-  for (int slot : engine.program().bodies[body].outputs) {
-    last_use[engine.root_of(slot)] = std::max(last_use[engine.root_of(slot)], at);
+  for (int slot : state.program().bodies[body].outputs) {
+    last_use[state.root_of(slot)] = std::max(last_use[state.root_of(slot)], at);
   }
 }
 
-std::vector<int> last_uses(const EngineState& engine) {
-  std::vector<int> last_use(engine.program().slots.size(), -1);
-  const auto& steps = engine.steps(0);
+std::vector<int> last_uses(const ProgramState& state) {
+  std::vector<int> last_use(state.program().slots.size(), -1);
+  const auto& steps = state.steps(0);
   for (size_t i = 0; i < steps.size(); ++i) {
     for (int slot : steps[i].step->inputs) {
-      if (slot >= 0) last_use[engine.root_of(slot)] = static_cast<int>(i);
+      if (slot >= 0) last_use[state.root_of(slot)] = static_cast<int>(i);
     }
     for (int nested : steps[i].step->bodies) {
-      mark_uses(engine, nested, static_cast<int>(i), last_use);
+      mark_uses(state, nested, static_cast<int>(i), last_use);
     }
   }
-  for (int slot : engine.main().outputs) {
-    last_use[engine.root_of(slot)] = static_cast<int>(steps.size());
+  for (int slot : state.main().outputs) {
+    last_use[state.root_of(slot)] = static_cast<int>(steps.size());
   }
   return last_use;
 }
 
-bool reads_root_once(const EngineState& engine, const plan::Step& step, int root) {
+bool reads_root_once(const ProgramState& state, const plan::Step& step, int root) {
   return std::count_if(step.inputs.begin(), step.inputs.end(),
-                       [&](int slot) { return slot >= 0 && engine.root_of(slot) == root; }) == 1;
+                       [&](int slot) { return slot >= 0 && state.root_of(slot) == root; }) == 1;
 }
 
 }  // namespace
 
-void EngineState::plan_arena(Binding& binding, int threads) const {
+void ProgramState::plan_arena(Binding& binding, int threads) const {
   const std::vector<int> last_use = last_uses(*this);
   const std::vector<StepCode>& steps = bodies_[0];
   std::vector<plan::Block> blocks;

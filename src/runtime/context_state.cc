@@ -10,12 +10,9 @@
 
 namespace penstock::runtime {
 
-using plan::DimTable;
 using plan::Slot;
 
 namespace {
-
-constexpr size_t kMostPrepared = 8;
 
 std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
   std::vector<std::string> names;
@@ -31,15 +28,12 @@ DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
   other.capacity_ = 0;
 }
 
-DeviceBuffer::~DeviceBuffer() {
-  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
-}
+DeviceBuffer::~DeviceBuffer() { release(); }
 
 Status DeviceBuffer::resize(size_t bytes) {
   const bool too_large = capacity_ > (size_t{1} << 20) && bytes < capacity_ / 4;
   if (memory_ != nullptr && bytes <= capacity_ && !too_large) return Status::ok();
-  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
-  capacity_ = 0;
+  release();
   memory_ = backend_->allocate(std::max<size_t>(bytes, 64));
   if (memory_ == nullptr) {
     return {StatusCode::kOutOfMemory, "no memory for " + std::to_string(bytes >> 20) +
@@ -49,17 +43,34 @@ Status DeviceBuffer::resize(size_t bytes) {
   return Status::ok();
 }
 
+void DeviceBuffer::release() {
+  if (memory_ != nullptr) backend_->deallocate(memory_, capacity_);
+  memory_ = nullptr;
+  capacity_ = 0;
+}
+
 ContextState::ContextState(std::shared_ptr<EngineState> engine,
                            std::unique_ptr<backends::Stream> stream)
-    : engine_(std::move(engine)), stream_(std::move(stream)), arena_(engine_->backend()) {
-  const plan::Program& program = engine_->program();
-  addresses_.resize(program.slots.size());
-  allocators_.resize(program.slots.size());
+    : engine_(std::move(engine)),
+      stream_(std::move(stream)),
+      program_(&engine_->program(0)),
+      runs_(engine_->profile_count()),
+      values_(engine_->inputs().size()),
+      values_known_(engine_->inputs().size()),
+      input_addresses_(engine_->inputs().size()),
+      output_addresses_(engine_->outputs().size()),
+      allocators_(engine_->outputs().size()),
+      slot_addresses_(program_->program().slots.size()),
+      slot_allocators_(slot_addresses_.size()),
+      arena_(engine_->backend()) {
   for (const TensorInfo& info : engine_->inputs()) {
     // The shape of a sequence's tensors is not its own: it is one handle.
     const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
     input_shapes_.push_back(shape);
     input_set_.push_back(std::count(shape.begin(), shape.end(), -1) == 0);
+  }
+  for (size_t i : engine_->shape_inputs()) {
+    values_[i].resize(static_cast<size_t>(element_count(input_shapes_[i])));
   }
   held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
@@ -69,16 +80,20 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
 
 ContextState::~ContextState() { (void)wait(); }
 
-Result<int> ContextState::find_tensor(std::string_view name, bool inputs, bool outputs) const {
-  const auto search = [&](const std::vector<TensorInfo>& tensors, const std::vector<int>& slots) {
+int ContextState::slot_of(Place place) const {
+  return place.is_input ? program_->main().inputs[place.position]
+                        : program_->main().outputs[place.position];
+}
+
+Result<ContextState::Place> ContextState::find_tensor(std::string_view name, bool inputs,
+                                                      bool outputs) const {
+  for (const bool is_input : {true, false}) {
+    if (!(is_input ? inputs : outputs)) continue;
+    const std::vector<TensorInfo>& tensors = is_input ? engine_->inputs() : engine_->outputs();
     for (size_t i = 0; i < tensors.size(); ++i) {
-      if (tensors[i].name == name) return slots[i];
+      if (tensors[i].name == name) return Place{is_input, i};
     }
-    return -1;
-  };
-  int slot = inputs ? search(engine_->inputs(), engine_->main().inputs) : -1;
-  if (slot < 0 && outputs) slot = search(engine_->outputs(), engine_->main().outputs);
-  if (slot >= 0) return slot;
+  }
   std::vector<std::string> known;
   if (inputs) known = names_of(engine_->inputs());
   if (outputs) {
@@ -92,15 +107,14 @@ Result<int> ContextState::find_tensor(std::string_view name, bool inputs, bool o
                                                   suggest(name, known));
 }
 
-Status ContextState::check_shape(int slot, const Shape& shape) const {
-  const Slot& facts = engine_->program().slots[slot];
+Status ContextState::check_shape(size_t input, const Shape& shape) const {
+  const Slot& facts = program_->program().slots[program_->main().inputs[input]];
   const std::string what = "input '" + facts.name + "' of shape " + to_string(shape);
   if (shape.size() != facts.shape.size()) {
     return {StatusCode::kInvalidArgument,
             what + " has rank " + std::to_string(shape.size()) + ", the model's is " +
                 std::to_string(facts.shape.size()) + ": " + ir::to_string(facts.shape)};
   }
-  const auto range = engine_->program().profile.inputs.find(facts.name);
   for (size_t i = 0; i < shape.size(); ++i) {
     const std::string where = what + ": extent " + std::to_string(i);
     if (facts.shape[i].is_constant() && facts.shape[i].constant() != shape[i]) {
@@ -108,28 +122,14 @@ Status ContextState::check_shape(int slot, const Shape& shape) const {
                                                 ", as in " + ir::to_string(facts.shape)};
     }
     if (shape[i] < 0) return {StatusCode::kInvalidArgument, where + " is negative"};
-    if (range == engine_->program().profile.inputs.end()) continue;
-    const int64_t low = range->second.min[i];
-    const int64_t high = range->second.max[i];
-    if (shape[i] < low || (high >= 0 && shape[i] > high)) {
-      return {StatusCode::kInvalidArgument,
-              where + " is outside the profile, " + std::to_string(low) + " to " +
-                  std::to_string(high) +
-                  " (build with --min-shapes and --max-shapes that cover it)"};
-    }
   }
-  return Status::ok();
-}
-
-size_t ContextState::input_position(int slot) const {
-  const auto& inputs = engine_->main().inputs;
-  return std::find(inputs.begin(), inputs.end(), slot) - inputs.begin();
+  return check_limits(input, shape);
 }
 
 Status ContextState::set_input_shape(std::string_view name, const Shape& shape) {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, false));
-  PENSTOCK_RETURN_IF_ERROR(check_shape(slot, shape));
-  const size_t position = input_position(slot);
+  PENSTOCK_ASSIGN_OR_RETURN(const Place input, find_tensor(name, true, false));
+  const size_t position = input.position;
+  PENSTOCK_RETURN_IF_ERROR(check_shape(position, shape));
   if (input_set_[position] && input_shapes_[position] == shape) return Status::ok();
   (void)wait();
   input_shapes_[position] = shape;
@@ -139,111 +139,59 @@ Status ContextState::set_input_shape(std::string_view name, const Shape& shape) 
 }
 
 Status ContextState::set_address(std::string_view name, void* address) {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, true));
-  const auto& inputs = engine_->main().inputs;
-  const bool is_input = std::find(inputs.begin(), inputs.end(), slot) != inputs.end();
-  if (!is_input && engine_->is_late_slot(slot)) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, true, true));
+  const int slot = slot_of(where);
+  if (!where.is_input && program_->is_late_slot(slot)) {
     return {StatusCode::kInvalidArgument,
             "the shape of output '" + std::string(name) +
                 "' depends on data: give an output allocator, or read "
                 "it with output()"};
   }
-  if (engine_->program().slots[slot].element) {
+  if (program_->program().slots[slot].element) {
     return {StatusCode::kInvalidArgument, "'" + std::string(name) +
                                               "' is no tensor and has no address: use " +
-                                              (is_input ? "set_input()" : "output_value()")};
+                                              (where.is_input ? "set_input()" : "output_value()")};
   }
-  place(is_input ? slot : engine_->root_of(slot), address);
-  if (is_input && !held_inputs_[input_position(slot)].value.is_none()) {
+  place(where, address);
+  if (where.is_input && !held_inputs_[where.position].value.is_none()) {
     (void)wait();
-    held_inputs_[input_position(slot)] = {};
+    held_inputs_[where.position] = {};
   }
   return Status::ok();
 }
 
-void ContextState::place(int slot, void* address) {
-  if (addresses_[slot] == address) return;
+void ContextState::place(Place where, void* address) {
+  void*& present = (where.is_input ? input_addresses_ : output_addresses_)[where.position];
+  if (present == address) return;
   (void)wait();
-  addresses_[slot] = address;
+  present = address;
+  slot_addresses_[program_->root_of(slot_of(where))] = address;
   addresses_changed_ = true;
 }
 
 Status ContextState::set_allocator(std::string_view name, OutputAllocator* allocator) {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
-  if (engine_->program().slots[slot].element) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, false, true));
+  const int slot = slot_of(where);
+  if (program_->program().slots[slot].element) {
     return {StatusCode::kInvalidArgument,
             "output '" + std::string(name) + "' is no tensor: use output_value()"};
   }
-  if (!engine_->is_late_slot(slot)) {
+  if (!program_->is_late_slot(slot)) {
     return {StatusCode::kInvalidArgument, "the shape of output '" + std::string(name) +
                                               "' follows from the inputs: set its address instead"};
   }
   (void)wait();
-  allocators_[engine_->root_of(slot)] = allocator;
+  allocators_[where.position] = allocator;
+  slot_allocators_[program_->root_of(slot)] = allocator;
   return Status::ok();
 }
 
-// Values of the symbols that stand bare in input shapes; the same symbol must have one value.
-Result<std::vector<int64_t>> ContextState::symbols_of_inputs() const {
-  std::vector<int64_t> symbols(engine_->dims().symbol_count(), DimTable::kUnknown);
-  std::vector<int> told_by(symbols.size(), -1);
-  for (size_t i = 0; i < input_shapes_.size(); ++i) {
-    const TensorInfo& info = engine_->inputs()[i];
-    if (!input_set_[i]) {
-      return Status(StatusCode::kInvalidArgument,
-                    "input '" + info.name + "' varies in shape: set its shape before running");
-    }
-    const std::vector<int>& dims = engine_->slot_dims()[engine_->main().inputs[i]];
-    for (size_t d = 0; d < dims.size(); ++d) {
-      const int symbol = engine_->dims().bare_symbol(dims[d]);
-      if (symbol < 0) continue;
-      if (told_by[symbol] >= 0 && symbols[symbol] != input_shapes_[i][d]) {
-        return Status(StatusCode::kInvalidArgument,
-                      "inputs disagree: '" + info.dims[d] + "' is " +
-                          std::to_string(symbols[symbol]) + " in '" +
-                          engine_->inputs()[told_by[symbol]].name + "' and " +
-                          std::to_string(input_shapes_[i][d]) + " in '" + info.name + "'");
-      }
-      symbols[symbol] = input_shapes_[i][d];
-      told_by[symbol] = static_cast<int>(i);
-    }
-  }
-  return symbols;
-}
-
-Status ContextState::bind() {
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> symbols, symbols_of_inputs());
-  prepared_ = nullptr;
-  for (auto it = recent_.begin(); it != recent_.end() && prepared_ == nullptr; ++it) {
-    if (it->binding->symbols != symbols) continue;
-    recent_.splice(recent_.begin(), recent_, it);
-    prepared_ = &recent_.front();
-  }
-  if (prepared_ == nullptr) {
-    Prepared fresh;
-    PENSTOCK_ASSIGN_OR_RETURN(fresh.binding, engine_->bind(symbols, stream_->width()));
-    const auto& steps = engine_->steps(0);
-    for (size_t i = 0; i < steps.size(); ++i) {
-      fresh.frames.push_back(nullptr);
-      if (steps[i].late) continue;
-      fresh.frames.back() = std::make_unique<StepFrame>(*this, steps[i], *fresh.binding);
-      fresh.frames.back()->set_state(fresh.binding->kernels[i]->create_state());
-    }
-    recent_.push_front(std::move(fresh));
-    if (recent_.size() > kMostPrepared) recent_.pop_back();
-    prepared_ = &recent_.front();
-  }
-  const Status status = arena_.resize(prepared_->binding->arena_bytes);
-  if (!status.is_ok()) prepared_ = nullptr;
-  return status;
-}
-
 Status ContextState::take_output_memory() {
-  const auto& outputs = engine_->main().outputs;
+  const auto& outputs = program_->main().outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    const int root = engine_->root_of(outputs[i]);
-    if (addresses_[root] != nullptr || engine_->is_late_slot(root)) continue;
-    const Slot& facts = engine_->program().slots[root];
+    const int root = program_->root_of(outputs[i]);
+    if (output_addresses_[i] != nullptr || program_->is_late_slot(root)) continue;
+    const Slot& facts = program_->program().slots[root];
     PENSTOCK_RETURN_IF_ERROR(output_buffers_[i].resize(
         ir::storage_bytes(facts.dtype, binding().shapes[root], facts.layout)));
   }
@@ -251,9 +199,8 @@ Status ContextState::take_output_memory() {
 }
 
 Status ContextState::check_addresses() const {
-  const auto& inputs = engine_->main().inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (addresses_[inputs[i]] == nullptr && element_count(input_shapes_[i]) > 0) {
+  for (size_t i = 0; i < input_addresses_.size(); ++i) {
+    if (input_addresses_[i] == nullptr && element_count(input_shapes_[i]) > 0) {
       return {StatusCode::kInvalidArgument,
               "input '" + engine_->inputs()[i].name + "' has no address: set it before running"};
     }
@@ -262,6 +209,7 @@ Status ContextState::check_addresses() const {
 }
 
 Status ContextState::prepare() {
+  read_values();
   if (shapes_changed_ || prepared_ == nullptr) {
     PENSTOCK_RETURN_IF_ERROR(bind());
     shapes_changed_ = false;
@@ -280,25 +228,29 @@ Status ContextState::prepare() {
 }
 
 void* ContextState::address_of(int slot) const {
-  const int root = engine_->root_of(slot);
-  const Slot& facts = engine_->program().slots[root];
-  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(engine_->constant(root));
-  if (addresses_[root] != nullptr || facts.kind == Slot::Kind::kInput) return addresses_[root];
+  const int root = program_->root_of(slot);
+  const Slot& facts = program_->program().slots[root];
+  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(program_->constant(root));
+  if (slot_addresses_[root] != nullptr || facts.kind == Slot::Kind::kInput) {
+    return slot_addresses_[root];
+  }
   const int64_t offset = binding().slot_offsets[root];
   if (offset >= 0) return arena_.data() + offset;
-  const auto& outputs = engine_->main().outputs;
+  const auto& outputs = program_->main().outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (engine_->root_of(outputs[i]) == root) return output_buffers_[i].data();
+    if (program_->root_of(outputs[i]) == root) return output_buffers_[i].data();
   }
   return nullptr;
 }
 
 Result<Shape> ContextState::tensor_shape(std::string_view name) {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, true));
+  PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, true, true));
+  read_values();
+  PENSTOCK_RETURN_IF_ERROR(choose_profile().status());
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> symbols, symbols_of_inputs());
   Shape shape;
-  for (int dim : engine_->slot_dims()[slot])
-    shape.push_back(engine_->dims().evaluate(dim, symbols));
+  for (int dim : program_->slot_dims()[slot_of(where)])
+    shape.push_back(program_->dims().evaluate(dim, symbols));
   return shape;
 }
 
@@ -310,11 +262,13 @@ Status ContextState::run(backends::Stream& stream) {
 Status ContextState::execute(backends::Stream& stream) {
   stream.enter();
   objects_.clear();
-  const auto& steps = engine_->steps(0);
+  const auto& steps = program_->steps(0);
   bool late_started = false;
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].late && !late_started) {
-      if (late_ == nullptr) late_ = std::make_unique<LateRunner>(*this);
+      std::unique_ptr<LateRunner>& runner = runs_[profile_].late;
+      if (runner == nullptr) runner = std::make_unique<LateRunner>(*this);
+      late_ = runner.get();
       late_->begin(stream);
       late_started = true;
     }
@@ -337,7 +291,7 @@ Status ContextState::execute(backends::Stream& stream) {
 }
 
 Status ContextState::execute_step(size_t i, backends::Stream& stream) {
-  const StepCode& code = engine_->steps(0)[i];
+  const StepCode& code = program_->steps(0)[i];
   if (code.late) return late_->run_step(code);
   StepFrame& frame = *prepared_->frames[i];
   frame.set_stream(stream);
@@ -347,7 +301,7 @@ Status ContextState::execute_step(size_t i, backends::Stream& stream) {
 void ContextState::observe(const StepCode& code) const {
   for (int slot : code.step->outputs) {
     if (slot < 0) continue;
-    const Slot& facts = engine_->program().slots[slot];
+    const Slot& facts = program_->program().slots[slot];
     if (facts.element) continue;  // no tensor
     const Result<Shape> shape =
         code.late ? late_->shape_of(slot) : Result<Shape>(binding().shapes[slot]);
@@ -385,23 +339,24 @@ Status ContextState::wait() {
 }
 
 Result<const void*> ContextState::output_data(int slot) const {
-  const bool late = engine_->is_late_slot(slot);
+  const bool late = program_->is_late_slot(slot);
   if (prepared_ == nullptr || (late && late_ == nullptr)) {
     return Status(StatusCode::kInvalidArgument,
-                  "output '" + engine_->program().slots[slot].name + "': nothing has run yet");
+                  "output '" + program_->program().slots[slot].name + "': nothing has run yet");
   }
   return static_cast<const void*>(late ? late_->data_of(slot) : address_of(slot));
 }
 
 Result<OutputView> ContextState::output(std::string_view name) const {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
+  PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, false, true));
+  const int slot = slot_of(where);
   PENSTOCK_ASSIGN_OR_RETURN(const void* data, output_data(slot));
-  const Slot& facts = engine_->program().slots[slot];
+  const Slot& facts = program_->program().slots[slot];
   if (facts.element) {
     return Status(StatusCode::kInvalidArgument,
                   "output '" + std::string(name) + "' is no tensor: use output_value()");
   }
-  if (!engine_->is_late_slot(slot)) return OutputView{facts.dtype, binding().shapes[slot], data};
+  if (!program_->is_late_slot(slot)) return OutputView{facts.dtype, binding().shapes[slot], data};
   PENSTOCK_ASSIGN_OR_RETURN(Shape shape, late_->shape_of(slot));
   return OutputView{facts.dtype, std::move(shape), data};
 }

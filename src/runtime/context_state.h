@@ -27,6 +27,7 @@ class DeviceBuffer {
   // At least `bytes`, contents undefined. Shrinks where four times too large: scratch follows the
   // shapes.
   Status resize(size_t bytes);
+  void release();
   std::byte* data() const { return static_cast<std::byte*>(memory_); }
   size_t capacity() const { return capacity_; }
 
@@ -83,6 +84,8 @@ class ContextState {
   ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream);
   ~ContextState();
 
+  Status set_profile(int index);
+  int profile() const;
   Status set_input_shape(std::string_view name, const Shape& shape);
   Status set_address(std::string_view name, void* address);
   Status set_input(std::string_view name, const Value& value);
@@ -97,15 +100,17 @@ class ContextState {
 
   backends::Stream& own_stream() { return *stream_; }
   EngineState& engine() const { return *engine_; }
-  // Binds to the present input shapes, takes memory, refreshes addresses. Nothing where nothing
-  // changed.
+  // Of the profile in use.
+  ProgramState& program() const { return *program_; }
+  // Chooses the profile, binds to the present input shapes, takes memory, refreshes addresses.
+  // Nothing where nothing changed.
   Status prepare();
 
   // For frames and the late runner.
   void* address_of(int slot) const;
   const Binding& binding() const { return *prepared_->binding; }
   ObjectPool& objects() { return objects_; }
-  OutputAllocator* allocator_of(int slot) const { return allocators_[slot]; }
+  OutputAllocator* allocator_of(int slot) const { return slot_allocators_[slot]; }
 
   Profiler* profiler = nullptr;
   ExecutionContext::StepObserver observer;
@@ -124,14 +129,34 @@ class ContextState {
     const TensorList* handle = nullptr;
   };
 
-  size_t input_position(int slot) const;
+  // An input or output, the same under every profile; its slot is not.
+  struct Place {
+    bool is_input = false;
+    size_t position = 0;
+  };
+
+  // What one profile's program keeps between runs.
+  struct ProgramRuns {
+    std::list<Prepared> recent;  // most recent first
+    std::unique_ptr<LateRunner> late;
+  };
+
+  int slot_of(Place place) const;
   Status check_held(const TensorInfo& info, const Value& value) const;
-  void place(int slot, void* address);
+  void place(Place where, void* address);
   Result<const void*> output_data(int slot) const;
-  Result<int> find_tensor(std::string_view name, bool inputs, bool outputs) const;
-  Status check_shape(int slot, const Shape& shape) const;
+  Result<Place> find_tensor(std::string_view name, bool inputs, bool outputs) const;
+  Status check_shape(size_t input, const Shape& shape) const;
+  Status check_limits(size_t input, const Shape& shape) const;
+  Status check_profile(size_t index) const;
+  void read_values();
+  Result<size_t> choose_profile() const;
+  void use_program(size_t index);
+  Status no_profile_fits() const;
+  Status tell_symbols(size_t input, std::vector<int64_t>& symbols, std::vector<int>& told_by) const;
   Result<std::vector<int64_t>> symbols_of_inputs() const;
   Status bind();
+  Status make_prepared(const std::vector<int64_t>& symbols);
   Status take_output_memory();
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
@@ -140,20 +165,28 @@ class ContextState {
 
   std::shared_ptr<EngineState> engine_;
   std::unique_ptr<backends::Stream> stream_;
+  int wanted_profile_ = kAutomaticProfile;
+  size_t profile_ = 0;  // in use
+  ProgramState* program_;
+  std::vector<ProgramRuns> runs_;    // by profile
   std::vector<Shape> input_shapes_;  // by input position
   std::vector<bool> input_set_;
+  std::vector<std::vector<int64_t>> values_;  // by input position: what shape inputs hold
+  std::vector<bool> values_known_;
   std::vector<HeldInput> held_inputs_;  // by input position
   ObjectPool objects_;
-  std::vector<void*> addresses_;              // by slot: the caller's memory of inputs and outputs
-  std::vector<OutputAllocator*> allocators_;  // by slot
+  std::vector<void*> input_addresses_;  // the caller's memory
+  std::vector<void*> output_addresses_;
+  std::vector<OutputAllocator*> allocators_;  // by output position
+  std::vector<void*> slot_addresses_;         // the same by slot of the program in use
+  std::vector<OutputAllocator*> slot_allocators_;
   std::vector<DeviceBuffer>
       output_buffers_;  // by output position, where the caller gave no address
   DeviceBuffer arena_;
-  std::list<Prepared> recent_;  // most recent first
   Prepared* prepared_ = nullptr;
   bool shapes_changed_ = true;
   bool addresses_changed_ = true;
-  std::unique_ptr<LateRunner> late_;
+  LateRunner* late_ = nullptr;  // of the program in use, from its first late step on
 
   std::mutex mutex_;  // guards the two below: enqueued runs end on another thread
   std::condition_variable ended_;

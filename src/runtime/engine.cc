@@ -4,6 +4,7 @@
 
 #include "ops/cpu_tactics.h"
 #include "runtime/context_state.h"
+#include "runtime/engine_state.h"
 
 namespace penstock {
 
@@ -11,9 +12,9 @@ namespace {
 
 Result<std::shared_ptr<runtime::EngineState>> open(Result<plan::PlanFile> file) {
   PENSTOCK_RETURN_IF_ERROR(file.status());
-  if (file->program().backend != "cpu") {
+  if (file->contents().backend != "cpu") {
     return Status(StatusCode::kUnsupported, file->label() + " was built for device '" +
-                                                file->program().backend + "', which is not here");
+                                                file->contents().backend + "', which is not here");
   }
   return runtime::EngineState::create(*std::move(file), ops::cpu_backend());
 }
@@ -32,18 +33,23 @@ Result<Engine> Engine::deserialize(Plan plan) {
 
 const std::vector<TensorInfo>& Engine::inputs() const { return state_->inputs(); }
 const std::vector<TensorInfo>& Engine::outputs() const { return state_->outputs(); }
-const OptimizationProfile& Engine::profile() const { return state_->program().profile; }
-const std::string& Engine::model_name() const { return state_->program().model_name; }
-int Engine::threads() const { return state_->program().threads; }
+const std::vector<OptimizationProfile>& Engine::profiles() const { return state_->profiles(); }
+const std::string& Engine::model_name() const { return state_->contents().model_name; }
+int Engine::threads() const { return state_->contents().threads; }
 uint64_t Engine::plan_bytes() const { return state_->file().file_bytes(); }
 uint64_t Engine::weight_bytes() const { return state_->file().constants_bytes(); }
-size_t Engine::step_count() const { return state_->main().steps.size(); }
+size_t Engine::step_count(size_t profile) const {
+  if (profile >= state_->profile_count()) return 0;
+  return state_->program(profile).main().steps.size();
+}
 
 Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
   const int threads = options.threads == 0 ? this->threads() : options.threads;
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
                             state_->backend().create_stream(threads));
-  return ExecutionContext(std::make_unique<runtime::ContextState>(state_, std::move(stream)));
+  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream));
+  PENSTOCK_RETURN_IF_ERROR(context->set_profile(options.profile));
+  return ExecutionContext(std::move(context));
 }
 
 Result<Stream> Engine::create_stream(int threads) const {
@@ -62,6 +68,8 @@ ExecutionContext::ExecutionContext(ExecutionContext&&) noexcept = default;
 ExecutionContext& ExecutionContext::operator=(ExecutionContext&&) noexcept = default;
 ExecutionContext::~ExecutionContext() = default;
 
+Status ExecutionContext::set_optimization_profile(int index) { return state_->set_profile(index); }
+int ExecutionContext::optimization_profile() const { return state_->profile(); }
 Status ExecutionContext::set_input_shape(std::string_view input, const Shape& shape) {
   return state_->set_input_shape(input, shape);
 }

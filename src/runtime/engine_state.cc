@@ -2,205 +2,37 @@
 #include "runtime/engine_state.h"
 
 #include <algorithm>
-#include <cstring>
-
-#include "ir/graph.h"
-#include "ir/storage.h"
-#include "ops/custom/custom.h"
-#include "runtime/bind_kernel.h"
 
 namespace penstock::runtime {
-namespace {
-
-constexpr size_t kMostBindings = 32;
-
-using plan::DimTable;
-using plan::Slot;
-
-}  // namespace
 
 Result<std::shared_ptr<EngineState>> EngineState::create(
     plan::PlanFile file, std::shared_ptr<backends::Backend> backend) {
-  std::shared_ptr<EngineState> state(new EngineState(std::move(file)));
+  std::shared_ptr<EngineState> state(new EngineState());
+  state->file_ = std::make_shared<const plan::PlanFile>(std::move(file));
   state->backend_ = std::move(backend);
-  const std::string& needed = state->program().instruction_set;
+  const std::string& needed = state->contents().instruction_set;
   if (!state->backend_->supports_instruction_set(needed)) {
-    return Status(StatusCode::kUnsupported, state->file_.label() + " was built for " + needed +
+    return Status(StatusCode::kUnsupported, state->file_->label() + " was built for " + needed +
                                                 ", and this processor runs " +
                                                 state->backend_->instruction_set() +
                                                 " at most; build the plan again on this machine");
   }
-  PENSTOCK_RETURN_IF_ERROR(state->resolve());
+  for (const plan::Program& program : state->contents().programs) {
+    state->programs_.push_back(
+        std::make_unique<ProgramState>(state->file_, program, state->backend_));
+    PENSTOCK_RETURN_IF_ERROR(state->programs_.back()->resolve());
+    state->profiles_.push_back(program.profile);
+  }
+  for (size_t i = 0; i < state->inputs().size(); ++i) {
+    const std::string& name = state->inputs()[i].name;
+    const auto limits = [&](const OptimizationProfile& profile) {
+      return profile.values.count(name) != 0;
+    };
+    if (std::any_of(state->profiles_.begin(), state->profiles_.end(), limits)) {
+      state->shape_inputs_.push_back(i);
+    }
+  }
   return state;
-}
-
-Status EngineState::resolve() {
-  PENSTOCK_RETURN_IF_ERROR(resolve_strings());
-  const plan::Program& program = this->program();
-  for (size_t i = 0; i < program.slots.size(); ++i) {
-    const Slot& slot = program.slots[i];
-    roots_.push_back(slot.kind == Slot::Kind::kView ? roots_[slot.view_of] : static_cast<int>(i));
-    std::vector<int> dims;
-    for (const ir::Dim& d : slot.shape) dims.push_back(dims_.add(d));
-    slot_dims_.push_back(std::move(dims));
-    late_slots_.push_back(ir::is_data_dependent(slot.shape));
-  }
-  // A slot shares its fate with all views of its memory.
-  for (size_t i = 0; i < roots_.size(); ++i) {
-    if (late_slots_[i]) late_slots_[roots_[i]] = true;
-  }
-  for (size_t b = 0; b < program.bodies.size(); ++b) {
-    std::vector<StepCode> codes;
-    for (const plan::Step& step : program.bodies[b].steps) {
-      codes.push_back({&step, nullptr, false, {}});
-      PENSTOCK_RETURN_IF_ERROR(resolve_step(codes.back(), b != 0));
-    }
-    bodies_.push_back(std::move(codes));
-  }
-  for (size_t i = 0; i < roots_.size(); ++i)
-    late_slots_[i] = late_slots_[i] || late_slots_[roots_[i]];
-  for (int slot : main().inputs) inputs_.push_back(describe(slot));
-  for (int slot : main().outputs) outputs_.push_back(describe(slot));
-  return Status::ok();
-}
-
-// A string constant lies in the file as offsets and sizes, from the constant's start, and then the
-// characters: here they get addresses.
-Status EngineState::resolve_strings() {
-  strings_.resize(program().slots.size());
-  for (size_t i = 0; i < strings_.size(); ++i) {
-    const Slot& slot = program().slots[i];
-    if (slot.kind != Slot::Kind::kConstant || slot.dtype != DataType::kString) continue;
-    const auto* bytes = reinterpret_cast<const char*>(file_.constants() + slot.offset);
-    const auto count = static_cast<size_t>(ir::element_count(slot.shape).constant());
-    for (size_t k = 0; k < count; ++k) {
-      uint64_t place[2];  // offset and size
-      std::memcpy(place, bytes + k * sizeof(place), sizeof(place));
-      if (place[0] > slot.bytes || place[1] > slot.bytes - place[0]) {
-        return {StatusCode::kInvalidPlan, file_.label() + " contradicts itself: string " +
-                                              std::to_string(k) + " of constant '" + slot.name +
-                                              "' lies outside of it; build the plan again"};
-      }
-      strings_[i].push_back({bytes + place[0], place[1]});
-    }
-  }
-  return Status::ok();
-}
-
-Status EngineState::resolve_step(StepCode& code, bool nested) {
-  const plan::Step& step = *code.step;
-  code.tactic = backend_->find_tactic(step.tactic);
-  if (code.tactic == nullptr) {
-    return {StatusCode::kUnsupported,
-            file_.label() + ": step '" + step.name + "' needs tactic '" + step.tactic +
-                "', which is not here; " +
-                (ops::is_custom_op_name(step.op) ? "register the operator before loading the plan"
-                                                 : "build the plan again")};
-  }
-  code.late = nested || !step.bodies.empty();
-  for (const auto& [name, value] : step.attributes.all()) {
-    const auto* shape = std::get_if<ir::SymbolicShape>(&value);
-    if (shape == nullptr) continue;
-    for (const ir::Dim& d : *shape) {
-      code.attribute_dims.push_back(dims_.add(d));
-      code.late = code.late || ir::is_data_dependent(d);
-    }
-  }
-  for (const auto* list : {&step.inputs, &step.outputs}) {
-    for (int slot : *list)
-      code.late = code.late || (slot >= 0 && (late_slots_[slot] || late_slots_[roots_[slot]]));
-  }
-  // Memory of what a late step writes is managed with the late values.
-  if (code.late) {
-    for (int slot : step.outputs) {
-      if (slot >= 0) late_slots_[slot] = true;
-    }
-  }
-  return Status::ok();
-}
-
-TensorInfo EngineState::describe(int slot) const {
-  const Slot& facts = program().slots[slot];
-  TensorInfo info{facts.name, facts.dtype, {}, {}};
-  if (facts.element) {
-    const bool optional = facts.dtype == DataType::kOptional;
-    info.dtype = facts.element->dtype;
-    info.kind = !optional                    ? ValueKind::kSequence
-                : facts.element->is_sequence ? ValueKind::kOptionalSequence
-                                             : ValueKind::kOptionalTensor;
-    info.has_rank = facts.element->rank == ir::ElementType::Rank::kKnown;
-  }
-  for (const ir::Dim& d : facts.element ? facts.element->shape : facts.shape) {
-    info.shape.push_back(d.is_constant() ? d.constant() : -1);
-    info.dims.push_back(d.is_constant(-1) ? "?" : d.to_string());
-  }
-  return info;
-}
-
-Result<std::shared_ptr<const Binding>> EngineState::bind(const std::vector<int64_t>& symbols,
-                                                         int threads) {
-  {
-    std::lock_guard lock(mutex_);
-    for (auto it = bindings_.begin(); it != bindings_.end(); ++it) {
-      if (it->threads == threads && it->symbols == symbols) {
-        bindings_.splice(bindings_.begin(), bindings_, it);
-        return it->binding;
-      }
-    }
-  }
-  // Made outside the lock: another context's bind must not wait for this one's kernels.
-  PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<const Binding> binding, make_binding(symbols, threads));
-  std::lock_guard lock(mutex_);
-  bindings_.push_front({symbols, threads, binding});
-  if (bindings_.size() > kMostBindings) bindings_.pop_back();
-  return binding;
-}
-
-Result<std::shared_ptr<const Binding>> EngineState::make_binding(
-    const std::vector<int64_t>& symbols, int threads) const {
-  auto binding = std::make_shared<Binding>();
-  binding->symbols = symbols;
-  const size_t slots = program().slots.size();
-  binding->shapes.resize(slots);
-  binding->known.assign(slots, false);
-  for (size_t i = 0; i < slots; ++i) {
-    bool known = true;
-    for (int dim : slot_dims_[i]) {
-      const int64_t extent = dims_.evaluate(dim, symbols);
-      known = known && extent >= 0;
-      if (extent < 0 && !ir::is_data_dependent(program().slots[i].shape)) {
-        return Status(StatusCode::kInvalidArgument,
-                      "these input shapes make no sense: '" + program().slots[i].name +
-                          "' would have shape " + ir::to_string(program().slots[i].shape) +
-                          " with a negative extent");
-      }
-      binding->shapes[i].push_back(extent);
-    }
-    binding->known[i] = known;
-    if (!known) continue;
-    PENSTOCK_RETURN_IF_ERROR(ir::check_storage(program().slots[i].dtype, binding->shapes[i])
-                                 .with_context("'" + program().slots[i].name + "'"));
-  }
-  PENSTOCK_RETURN_IF_ERROR(bind_kernels(*binding, threads));
-  plan_arena(*binding, threads);
-  return std::shared_ptr<const Binding>(std::move(binding));
-}
-
-Status EngineState::bind_kernels(Binding& binding, int threads) const {
-  const std::vector<StepCode>& steps = bodies_[0];
-  binding.kernels.resize(steps.size());
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].late) continue;
-    const backends::NodeFacts node =
-        facts(steps[i], binding.symbols, threads, [&](int slot) { return binding.shapes[slot]; });
-    Result<std::unique_ptr<backends::Kernel>> kernel = bind_kernel(*steps[i].tactic, node);
-    if (!kernel.is_ok()) {
-      return kernel.status().with_context("step '" + node.name + "' (" + node.op + ", " +
-                                          std::string(steps[i].tactic->name()) + ")");
-    }
-    binding.kernels[i] = *std::move(kernel);
-  }
-  return Status::ok();
 }
 
 }  // namespace penstock::runtime

@@ -25,7 +25,7 @@ class LateRunner::Frame final : public backends::KernelRun {
   Frame(LateRunner& runner, const StepCode& code) : runner_(runner), code_(code) {}
 
   Status gather() {
-    const plan::Program& program = runner_.engine_.program();
+    const plan::Program& program = runner_.state_.program();
     inputs_.resize(code_.step->inputs.size());
     shapes_.resize(inputs_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -73,10 +73,10 @@ class LateRunner::Frame final : public backends::KernelRun {
 
 LateRunner::LateRunner(ContextState& context)
     : context_(context),
-      engine_(context.engine()),
-      values_(engine_.program().slots.size()),
-      learned_(engine_.program().bodies.size()),
-      workspace_(engine_.backend()) {}
+      state_(context.program()),
+      values_(state_.program().slots.size()),
+      learned_(state_.program().bodies.size()),
+      workspace_(state_.backend()) {}
 
 LateRunner::~LateRunner() = default;
 
@@ -90,20 +90,29 @@ void LateRunner::begin(backends::Stream& stream) {
 Result<Shape> LateRunner::shape_of(int slot) const {
   if (values_[slot].known) return values_[slot].shape;
   Shape shape;
-  for (int dim : engine_.slot_dims()[slot]) {
-    const int64_t extent = engine_.dims().evaluate(dim, symbols_);
+  for (int dim : state_.slot_dims()[slot]) {
+    const int64_t extent = state_.dims().evaluate(dim, symbols_);
     if (extent < 0) {
       return Status(StatusCode::kInternal,
-                    "the shape of '" + engine_.program().slots[slot].name + "' is not known yet");
+                    "the shape of '" + state_.program().slots[slot].name + "' is not known yet");
     }
     shape.push_back(extent);
+  }
+  if (const int root = state_.root_of(slot); root != slot) {
+    PENSTOCK_ASSIGN_OR_RETURN(const Shape root_shape, shape_of(root));
+    PENSTOCK_RETURN_IF_ERROR(state_.check_view(slot, shape, root_shape));
   }
   return shape;
 }
 
 void* LateRunner::data_of(int slot) const {
-  const int root = engine_.root_of(slot);
+  const int root = state_.root_of(slot);
   return values_[root].known ? values_[root].data : context_.address_of(root);
+}
+
+void LateRunner::release_memory() {
+  for (Value& value : values_) value = {};
+  workspace_.release();
 }
 
 size_t LateRunner::memory_bytes() const {
@@ -115,13 +124,13 @@ size_t LateRunner::memory_bytes() const {
 
 // Symbols that this shape is the first to tell get their values; extents known before must agree.
 Status LateRunner::learn(int slot, const Shape& shape) {
-  const Slot& facts = engine_.program().slots[slot];
-  const std::vector<int>& dims = engine_.slot_dims()[slot];
+  const Slot& facts = state_.program().slots[slot];
+  const std::vector<int>& dims = state_.slot_dims()[slot];
   bool agrees = dims.size() == shape.size();
   for (size_t i = 0; agrees && i < dims.size(); ++i) {
-    const int symbol = engine_.dims().bare_symbol(dims[i]);
+    const int symbol = state_.dims().bare_symbol(dims[i]);
     if (symbol >= 0 && symbols_[symbol] == DimTable::kUnknown) symbols_[symbol] = shape[i];
-    const int64_t planned = engine_.dims().evaluate(dims[i], symbols_);
+    const int64_t planned = state_.dims().evaluate(dims[i], symbols_);
     agrees = planned == shape[i] || planned == DimTable::kUnknown;
   }
   if (agrees) return Status::ok();
@@ -131,21 +140,20 @@ Status LateRunner::learn(int slot, const Shape& shape) {
 
 Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
   PENSTOCK_RETURN_IF_ERROR(learn(slot, shape));
-  const Slot& facts = engine_.program().slots[slot];
+  const Slot& facts = state_.program().slots[slot];
   Value& value = values_[slot];
   PENSTOCK_RETURN_IF_ERROR(
       ir::check_storage(facts.dtype, shape).with_context("'" + facts.name + "'"));
   const size_t bytes = ir::storage_bytes(facts.dtype, shape, facts.layout);
   if (OutputAllocator* allocator = context_.allocator_of(slot)) {
-    value.data = allocator->allocate(facts.name, bytes);
+    value.data = allocator->allocate(facts.name, shape, bytes);
     if (value.data == nullptr && bytes > 0) {
       return Status(StatusCode::kOutOfMemory, "the output allocator gave no memory for '" +
                                                   facts.name + "' of " + std::to_string(bytes) +
                                                   " bytes");
     }
-    allocator->notify_shape(facts.name, shape);
   } else {
-    if (value.buffer == nullptr) value.buffer = std::make_unique<DeviceBuffer>(engine_.backend());
+    if (value.buffer == nullptr) value.buffer = std::make_unique<DeviceBuffer>(state_.backend());
     PENSTOCK_RETURN_IF_ERROR(value.buffer->resize(bytes).with_context("'" + facts.name + "'"));
     value.data = value.buffer->data();
   }
@@ -160,7 +168,7 @@ Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, co
     key.insert(key.end(), frame.shape(i).begin(), frame.shape(i).end());
     key.push_back(-1);
   }
-  for (int dim : code.attribute_dims) key.push_back(engine_.dims().evaluate(dim, symbols_));
+  for (int dim : code.attribute_dims) key.push_back(state_.dims().evaluate(dim, symbols_));
   std::list<BoundKernel>& recent = kernels_[code.step];
   for (auto it = recent.begin(); it != recent.end(); ++it) {
     if (it->key != key) continue;
@@ -170,7 +178,7 @@ Result<const LateRunner::BoundKernel*> LateRunner::bind(const StepCode& code, co
   BoundKernel bound;
   bound.key = std::move(key);
   bound.node = std::make_unique<backends::NodeFacts>(
-      engine_.facts(code, symbols_, stream_->width(), [&](int slot) {
+      state_.facts(code, symbols_, stream_->width(), [&](int slot) {
         Result<Shape> shape = shape_of(slot);
         return shape.is_ok() ? *std::move(shape) : Shape();
       }));
@@ -187,7 +195,7 @@ const backends::Tactic& LateRunner::tactic_for(const StepCode& code) const {
   if (code.tactic->finds_output_shapes()) return *code.tactic;
   for (int slot : code.step->outputs) {
     if (slot < 0 || shape_of(slot).is_ok()) continue;
-    const backends::Tactic* reference = engine_.backend().find_tactic("reference." + code.step->op);
+    const backends::Tactic* reference = state_.backend().find_tactic("reference." + code.step->op);
     return reference == nullptr ? *code.tactic : *reference;
   }
   return *code.tactic;
@@ -207,7 +215,7 @@ Status LateRunner::run_step(const StepCode& code) {
 }
 
 void LateRunner::forget_body(int body) {
-  const plan::Body& facts = engine_.program().bodies[body];
+  const plan::Body& facts = state_.program().bodies[body];
   for (int slot : facts.inputs) values_[slot].known = false;
   for (const plan::Step& step : facts.steps) {
     for (int slot : step.outputs) {
@@ -220,7 +228,7 @@ void LateRunner::forget_body(int body) {
 
 Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
                             std::vector<TensorView>& outputs) {
-  const plan::Body& facts = engine_.program().bodies[body];
+  const plan::Body& facts = state_.program().bodies[body];
   if (inputs.size() != facts.inputs.size()) {
     return {StatusCode::kInternal, "a body takes " + std::to_string(facts.inputs.size()) +
                                        " inputs and was given " + std::to_string(inputs.size())};
@@ -234,7 +242,7 @@ Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
     value.data = inputs[i].data;
     value.known = true;
   }
-  for (const StepCode& code : engine_.steps(body)) {
+  for (const StepCode& code : state_.steps(body)) {
     PENSTOCK_RETURN_IF_ERROR(
         run_step(code).with_context("step '" + code.step->name + "' (" + code.step->op + ")"));
   }
@@ -248,7 +256,7 @@ Status LateRunner::run_body(int body, const std::vector<TensorView>& inputs,
     if (!value.known) {
       PENSTOCK_ASSIGN_OR_RETURN(value.shape, shape_of(slot));
     }
-    const Slot& output = engine_.program().slots[slot];
+    const Slot& output = state_.program().slots[slot];
     outputs.push_back({output.dtype, output.layout, &value.shape, data_of(slot)});
   }
   return Status::ok();

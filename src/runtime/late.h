@@ -20,6 +20,8 @@ class LateRunner {
   Result<Shape> shape_of(int slot) const;
   void* data_of(int slot) const;
   size_t memory_bytes() const;
+  // Frees what the last run found; its kernels stay.
+  void release_memory();
 
  private:
   class Frame;
@@ -45,7 +47,7 @@ class LateRunner {
   void forget_body(int body);
 
   ContextState& context_;
-  EngineState& engine_;
+  ProgramState& state_;
   backends::Stream* stream_ = nullptr;
   std::vector<int64_t> symbols_;
   std::vector<Value> values_;  // by slot

@@ -7,7 +7,7 @@ using backends::TensorView;
 
 StepFrame::StepFrame(ContextState& context, const StepCode& code, const Binding& binding)
     : code_(&code), objects_(&context.objects()) {
-  const plan::Program& program = context.engine().program();
+  const plan::Program& program = context.program().program();
   const auto view = [&](int slot) {
     if (slot < 0) return TensorView{};
     return TensorView{program.slots[slot].dtype, program.slots[slot].layout, &binding.shapes[slot],

@@ -61,8 +61,8 @@ Status ContextState::check_held(const TensorInfo& info, const Value& value) cons
 }
 
 Status ContextState::set_input(std::string_view name, const Value& value) {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, true, false));
-  const size_t position = input_position(slot);
+  PENSTOCK_ASSIGN_OR_RETURN(const Place input, find_tensor(name, true, false));
+  const size_t position = input.position;
   const TensorInfo& info = engine_->inputs()[position];
   PENSTOCK_RETURN_IF_ERROR(check_held(info, value));
   if (info.kind == ValueKind::kTensor) {
@@ -72,19 +72,20 @@ Status ContextState::set_input(std::string_view name, const Value& value) {
   HeldInput& held = held_inputs_[position];
   held.value = value;
   if (info.kind == ValueKind::kTensor) {
-    place(slot, const_cast<void*>(held.value.tensor().data()));
+    place(input, const_cast<void*>(held.value.tensor().data()));
     return Status::ok();
   }
   held.list = value.tensors();
   if (value.is_tensor()) held.list = {value.tensor()};
   held.handle = value.is_none() ? nullptr : &held.list;
-  place(slot, &held.handle);
+  place(input, &held.handle);
   return Status::ok();
 }
 
 Result<Value> ContextState::output_value(std::string_view name) const {
-  PENSTOCK_ASSIGN_OR_RETURN(const int slot, find_tensor(name, false, true));
-  const Slot& facts = engine_->program().slots[slot];
+  PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, false, true));
+  const int slot = slot_of(where);
+  const Slot& facts = program_->program().slots[slot];
   if (!facts.element) {
     PENSTOCK_ASSIGN_OR_RETURN(OutputView view, output(name));
     return Value(Tensor::copy_of(view.dtype, std::move(view.shape), view.data));

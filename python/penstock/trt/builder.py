@@ -132,7 +132,7 @@ class Builder(Checked):
     def _build_plan(self, network: INetworkDefinition, config: IBuilderConfig, progress: Any) -> penstock.Plan:
         model = network._to_model()
         options = {
-            "profile": self._profile(config),
+            "profiles": [self._profile(profile) for profile in config._profiles],
             "optimization_level": config.builder_optimization_level,
             "workspace": config.get_memory_pool_limit(MemoryPoolType.WORKSPACE),
             "external_data": "" if isinstance(model, str) else network._folder,
@@ -163,8 +163,7 @@ class Builder(Checked):
                     with open(path, "rb") as file:
                         cache._content = file.read()
 
-    def _profile(self, config: IBuilderConfig) -> penstock.Profile | None:
-        if not config._profiles:
-            return None
-        shapes = config._profiles[0]._shapes
-        return penstock.Profile(*({name: tuple(three[index]) for name, three in shapes.items()} for index in range(3)))
+    def _profile(self, profile: IOptimizationProfile) -> penstock.Profile:
+        shapes = profile._shapes
+        return penstock.Profile(*({name: tuple(three[index]) for name, three in shapes.items()} for index in range(3)),
+                                values=dict(profile._values))

@@ -11,7 +11,6 @@ from penstock.trt.enums import (BuilderFlag, DeviceType, EngineCapability, Hardw
 from penstock.trt.types import Dims, IHostMemory
 from penstock.trt.unsupported import REASONS, Checked, Option, error
 
-_MOST_PROFILES = 1
 _INT8 = REASONS["IBuilderConfig.int8_calibrator"]
 _REFUSED = {
     BuilderFlag.INT8: _INT8,
@@ -50,8 +49,13 @@ class IOptimizationProfile(Checked):
         return list(self._shapes.get(input, ()))
 
     def set_shape_input(self, input: str, min: Any, opt: Any, max: Any) -> None:  # noqa: A002
-        """Values of an input that holds a shape. Kept; a plan works for all of them."""
-        self._values[input] = ([int(n) for n in min], [int(n) for n in opt], [int(n) for n in max])
+        """Values of an input that holds a shape; from 1 on, shapes are planned before the run."""
+        values = ([int(n) for n in min], [int(n) for n in opt], [int(n) for n in max])
+        if len({len(each) for each in values}) > 1:
+            raise ValueError(f"profile: shape input '{input}': min {values[0]}, opt {values[1]} and max {values[2]} differ in length")
+        if not all(low <= usual <= high for low, usual, high in zip(*values)):
+            raise ValueError(f"profile: shape input '{input}': not min {values[0]} <= opt {values[1]} <= max {values[2]}")
+        self._values[input] = values
 
     def get_shape_input(self, input: str) -> list[list[int]]:  # noqa: A002
         return list(self._values.get(input, ()))
@@ -194,9 +198,6 @@ class IBuilderConfig(Checked):
 
     # --- profiles ----------------------------------------------------------------------------------------------------
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int:
-        if len(self._profiles) == _MOST_PROFILES:
-            raise error("IBuilderConfig.add_optimization_profile",
-                        f"a plan holds {_MOST_PROFILES} profile for now; widen its min and max, or build two plans")
         self._profiles.append(profile)
         return len(self._profiles) - 1
 

@@ -30,7 +30,8 @@ class IExecutionContext(Checked):
 
     def __init__(self, engine: Any):
         self._engine = engine
-        self._context = engine._engine.create_context()
+        self._context = engine._engine.create_context(profile=0)
+        self._profile = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._values: dict[str, numpy.ndarray] = {}
         self._addresses: dict[str, int] = {}
@@ -63,8 +64,7 @@ class IExecutionContext(Checked):
         if any(extent < 0 for extent in shape):
             raise InvalidArgumentError(f"input '{name}': the shape {list(shape)} has a negative extent")
         self._settle()
-        # Memory that nobody touches stands for the input until its address is known: it makes the shapes of outputs known.
-        self._context.set_input(name, numpy.empty(shape, self._engine._inputs[name].dtype))
+        self._context.set_input_shape(name, shape)
         self._bound.pop(name, None)
         self._shapes[name] = shape
         self._ran.clear()
@@ -74,20 +74,48 @@ class IExecutionContext(Checked):
             self._set_shape(name, shape)
         return outcome.ok
 
+    def _active_binding(self, binding: int | str) -> str | None:
+        """The tensor of a binding; None, and the logger is told, for one of another profile."""
+        name, profile = self._engine._place(binding)
+        if isinstance(binding, int) and profile != self._profile:
+            self._engine._logger.log(Severity.ERROR, f"binding {binding} is '{name}' of profile {profile}, and profile "
+                                                     f"{self._profile} is active")
+            return None
+        return name
+
     def set_binding_shape(self, binding: int | str, shape: Any) -> bool:
-        return self.set_input_shape(self._engine._binding(binding), shape)
+        name = self._active_binding(binding)
+        return name is not None and self.set_input_shape(name, shape)
 
     def set_shape_input(self, binding: int | str, shape: Any) -> bool:
         """The values of an input that holds a shape; the run reads them from here, not from its address."""
-        name = self._engine._binding(binding)
+        name = self._active_binding(binding)
+        if name is None:
+            return False
         with logged(self._engine._logger, self.error_recorder) as outcome:
-            tensor = self._engine._inputs[name]
-            self._values[name] = numpy.ascontiguousarray(list(shape), tensor.dtype)
-            self._set_shape(name, self._values[name].shape)
+            self._set_values(name, list(shape))
         return outcome.ok
 
+    def _set_values(self, name: str, values: list[int]) -> None:
+        if name not in self._engine._inputs:
+            raise InvalidArgumentError(f"set_shape_input: '{name}' is no input; there are {', '.join(self._engine._inputs)}")
+        limits = self._engine._values[self._profile].get(name)
+        if limits is not None:
+            for i, (value, low, high) in enumerate(zip(values, limits[0], limits[2] or values)):
+                if not low <= value <= high:
+                    raise InvalidArgumentError(f"input '{name}' holds {values}: value {i} is outside profile {self._profile}, "
+                                               f"{low} to {high}")
+        tensor = self._engine._inputs[name]
+        array = numpy.ascontiguousarray(values, tensor.dtype).reshape(() if not tensor.shape and len(values) == 1 else -1)
+        self._settle()
+        self._context.set_input(name, array)
+        self._values[name] = array
+        self._shapes[name] = array.shape
+        self._bound.pop(name, None)
+        self._ran.clear()
+
     def get_shape(self, binding: int | str) -> list[int]:
-        return [int(value) for value in self._values.get(self._engine._binding(binding), ())]
+        return [int(value) for value in numpy.ravel(self._values.get(self._engine._binding(binding), ()))]
 
     def get_tensor_shape(self, name: str) -> Dims:
         """-1 where inputs have no shapes yet, or only the run tells."""
@@ -123,7 +151,9 @@ class IExecutionContext(Checked):
     def all_binding_shapes_specified(self) -> bool:
         return not self.infer_shapes()
 
-    all_shape_inputs_specified = property(lambda self: True)
+    @property
+    def all_shape_inputs_specified(self) -> bool:
+        return all(name in self._values or self._addresses.get(name) for name in self._engine._shape_inputs)
 
     def get_max_output_size(self, name: str) -> int:
         """Bytes of an output at the present input shapes; 0 where only the run tells."""
@@ -138,6 +168,11 @@ class IExecutionContext(Checked):
             self._engine._tensor(name)
             self._addresses[name] = cuda.address_of(memory)
             self._owners[name] = memory
+            if name in self._engine._shape_inputs and name in self._shapes and self._addresses[name]:
+                # What it holds tells the shapes of outputs, before the run.
+                self._settle()
+                self._values.pop(name, None)
+                self._bind_one(self._context.set_input, name, self._addresses[name], self._shapes[name], self._engine._inputs[name])
         return outcome.ok
 
     def set_input_tensor_address(self, name: str, memory: Any) -> bool:
@@ -167,16 +202,30 @@ class IExecutionContext(Checked):
     # --- profiles and profilers --------------------------------------------------------------------------------------
     @property
     def active_optimization_profile(self) -> int:
-        return 0
+        """0 at first. Changing it forgets the shapes of inputs that vary."""
+        return self._profile
 
     @active_optimization_profile.setter
     def active_optimization_profile(self, index: int) -> None:
         self.set_optimization_profile_async(index, 0)
 
     def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
-        if profile_index != 0:
-            self._engine._logger.log(Severity.ERROR, f"profile {profile_index}: the engine has 1, number 0")
-        return profile_index == 0
+        with logged(self._engine._logger, self.error_recorder) as outcome:
+            if profile_index < 0:
+                raise InvalidArgumentError(f"no profile {profile_index}; they are numbered from 0")
+            self._settle()
+            self._context.set_optimization_profile(profile_index)
+            if profile_index != self._profile:
+                self._profile = profile_index
+                self._forget_shapes()
+        return outcome.ok
+
+    def _forget_shapes(self) -> None:
+        self._values.clear()
+        self._ran.clear()
+        for name, tensor in self._engine._inputs.items():
+            if -1 in tensor.shape:
+                self._shapes.pop(name, None)
 
     @property
     def profiler(self) -> Any:
@@ -222,9 +271,12 @@ class IExecutionContext(Checked):
 
     def _binding_addresses(self, bindings: Any) -> dict[str, int]:
         addresses = [cuda.address_of(binding) for binding in bindings]
-        if len(addresses) != len(self._engine._names):
-            raise InvalidArgumentError(f"bindings: {len(addresses)} addresses for {len(self._engine._names)} bindings "
-                                       f"({', '.join(self._engine._names)})")
+        count = len(self._engine._names)
+        if len(addresses) == self._engine.num_bindings:
+            addresses = addresses[self._profile * count:(self._profile + 1) * count]
+        if len(addresses) != count:
+            raise InvalidArgumentError(f"bindings: {len(addresses)} addresses for {self._engine.num_bindings} bindings "
+                                       f"({', '.join(self._engine)})")
         return dict(zip(self._engine._names, addresses))
 
     def _start(self, addresses_of: Any, bindings: Any, stream: Any, batch_size: int = 1) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Iterator
 
 import penstock
@@ -13,6 +14,10 @@ from penstock.trt.enums import (EngineCapability, EngineStat, ExecutionContextAl
 from penstock.trt.logger import checked_logger, logged
 from penstock.trt.types import DataType, Dims, IHostMemory, from_onnx, host_memory
 from penstock.trt.unsupported import Checked, Option
+
+
+_NO_LIMIT = 2**63 - 1
+_PROFILE_SUFFIX = re.compile(r"(.*) \[profile (\d{1,9})\]", re.DOTALL)
 
 
 class IPluginRegistry(Checked):
@@ -32,40 +37,58 @@ class IPluginRegistry(Checked):
 
 
 class Bindings:
-    """The API by numbers, gone since TensorRT 10: inputs first, then outputs."""
+    """The API by numbers, gone since TensorRT 10: inputs first, then outputs, and all of them again for each profile."""
 
     _tensors: dict[str, Any]
     _names: list[str]
+    num_optimization_profiles: int
+
+    def _place(self, binding: int | str) -> tuple[str, int]:
+        """The tensor's name and the profile of a binding; its name in profile 1 is 'x [profile 1]'."""
+        if isinstance(binding, str):
+            index = self.get_binding_index(binding)
+            if index < 0:
+                self._tensor(binding)
+            binding = index
+        if not 0 <= binding < self.num_bindings:
+            raise IndexError(f"binding {binding}: there are {self.num_bindings}")
+        return self._names[binding % len(self._names)], binding // len(self._names)
 
     def _binding(self, binding: int | str) -> str:
-        if isinstance(binding, str):
-            self._tensor(binding)
-            return binding
-        if not 0 <= binding < len(self._names):
-            raise IndexError(f"binding {binding}: there are {len(self._names)}")
-        return self._names[binding]
+        return self._place(binding)[0]
 
     @property
     def num_bindings(self) -> int:
-        return len(self._names)
+        return len(self._names) * self.num_optimization_profiles
 
     def __len__(self) -> int:
-        return len(self._names)
+        return self.num_bindings
 
     def __bool__(self) -> bool:
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return (self.get_binding_name(index) for index in range(self.num_bindings))
 
     def __getitem__(self, key: int | str) -> Any:
-        return self.get_binding_index(key) if isinstance(key, str) else self._binding(key)
+        if isinstance(key, str):
+            return self.get_binding_index(key)
+        self._place(key)
+        return self.get_binding_name(key)
 
     def get_binding_index(self, name: str) -> int:
-        return self._names.index(name) if name in self._names else -1
+        if name in self._names:
+            return self._names.index(name)
+        found = _PROFILE_SUFFIX.fullmatch(name)
+        if found is None or found[1] not in self._names or not 0 < int(found[2]) < self.num_optimization_profiles:
+            return -1
+        return int(found[2]) * len(self._names) + self._names.index(found[1])
 
     def get_binding_name(self, index: int) -> str | None:
-        return self._names[index] if 0 <= index < len(self._names) else None
+        if not 0 <= index < self.num_bindings:
+            return None
+        name, profile = self._place(index)
+        return f"{name} [profile {profile}]" if profile else name
 
     def get_binding_shape(self, binding: int | str) -> Dims:
         return self.get_tensor_shape(self._binding(binding))
@@ -80,7 +103,7 @@ class Bindings:
         return self.get_tensor_location(self._binding(binding))
 
     def is_shape_binding(self, binding: int) -> bool:
-        return False
+        return self.is_shape_inference_io(self._binding(binding))
 
     def is_execution_binding(self, binding: int) -> bool:
         return True
@@ -104,7 +127,7 @@ class Bindings:
         return self.get_tensor_profile_shape(self._binding(binding), profile_index)
 
     def get_profile_shape_input(self, profile_index: int, binding: int | str) -> list[list[int]]:
-        return []
+        return self.get_tensor_profile_values(self._binding(binding), profile_index)
 
 
 class ICudaEngine(Bindings, Checked):
@@ -113,7 +136,6 @@ class ICudaEngine(Bindings, Checked):
     error_recorder = Option(None)
     has_implicit_batch_dimension = property(lambda self: False)
     max_batch_size = property(lambda self: 1)
-    num_optimization_profiles = property(lambda self: 1)
     refittable = property(lambda self: False)
     engine_capability = property(lambda self: EngineCapability.STANDARD)
     hardware_compatibility_level = property(lambda self: HardwareCompatibilityLevel.NONE)
@@ -129,7 +151,9 @@ class ICudaEngine(Bindings, Checked):
         self._outputs = {tensor.name: tensor for tensor in self._engine.outputs}
         self._tensors = {**self._inputs, **self._outputs}
         self._names = [*self._inputs, *self._outputs]
-        self._profile = self._engine.profile
+        self._profiles = self._engine.profiles
+        self._values = self._engine.profile_values
+        self._shape_inputs = {name for values in self._values for name in values}
         self._facts: dict[str, Any] | None = None
 
     def _tensor(self, name: str) -> Any:
@@ -152,14 +176,20 @@ class ICudaEngine(Bindings, Checked):
         return self._engine.kernels
 
     @property
+    def num_optimization_profiles(self) -> int:
+        return len(self._profiles)
+
+    @property
     def device_memory_size(self) -> int:
-        """Bytes for the values between layers, at the shapes that the plan is tuned for."""
-        return int(self._inspected().get("memory", {}).get("peak_bytes", 0))
+        """Bytes for the values between layers, at the shapes that the plan is tuned for, under the profile that needs most."""
+        return max(map(self.get_device_memory_size_for_profile, range(self.num_optimization_profiles)))
 
     device_memory_size_v2 = device_memory_size
 
     def get_device_memory_size_for_profile(self, profile_index: int) -> int:
-        return self.device_memory_size
+        if not 0 <= profile_index < self.num_optimization_profiles:
+            raise IndexError(f"profile {profile_index}: the engine has {self.num_optimization_profiles}")
+        return int(self._inspected()["profiles"][profile_index]["memory"]["peak_bytes"])
 
     get_device_memory_size_for_profile_v2 = get_device_memory_size_for_profile
 
@@ -193,10 +223,11 @@ class ICudaEngine(Bindings, Checked):
         return from_onnx(self._tensor(name).onnx_dtype, f"tensor '{name}'")
 
     def get_tensor_location(self, name: str) -> TensorLocation:
-        return TensorLocation.DEVICE
+        return TensorLocation.HOST if name in self._shape_inputs else TensorLocation.DEVICE
 
     def is_shape_inference_io(self, name: str) -> bool:
-        return False
+        """True for inputs whose values a profile limits."""
+        return name in self._shape_inputs
 
     def is_debug_tensor(self, name: str) -> bool:
         return False
@@ -218,13 +249,24 @@ class ICudaEngine(Bindings, Checked):
 
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[Dims]:
         """[min, opt, max]; -1 in max where the plan has no limit."""
-        if profile_index != 0 or name not in self._inputs:
-            self._logger.log(Severity.ERROR, f"get_tensor_profile_shape: no input '{name}' in profile {profile_index}")
+        if not 0 <= profile_index < self.num_optimization_profiles or name not in self._inputs:
+            self._logger.log(Severity.ERROR, f"get_tensor_profile_shape: no input '{name}' in profile {profile_index}; "
+                                             f"there are {self.num_optimization_profiles} profiles")
             return []
-        return [Dims(shape) for shape in self._profile.get(name, (self._tensor(name).shape,) * 3)]
+        return [Dims(shape) for shape in self._profiles[profile_index].get(name, (self._tensor(name).shape,) * 3)]
 
     def get_tensor_profile_values(self, name: int | str, profile_index: int) -> list[list[int]]:
-        return []
+        """[min, opt, max] of what a shape input may hold; empty for other inputs."""
+        if isinstance(name, int):  # TensorRT has them the other way round
+            name, profile_index = profile_index, name
+        if not 0 <= profile_index < self.num_optimization_profiles or name not in self._inputs:
+            self._logger.log(Severity.ERROR, f"get_tensor_profile_values: no input '{name}' in profile {profile_index}; "
+                                             f"there are {self.num_optimization_profiles} profiles")
+            return []
+        if name not in self._values[profile_index]:
+            return []
+        low, usual, high = self._values[profile_index][name]
+        return [list(low), list(usual), list(high) if high is not None else [_NO_LIMIT] * len(low)]
 
     # --- what it makes ------------------------------------------------------------------------------------------------
     def create_execution_context(self, strategy: ExecutionContextAllocationStrategy =

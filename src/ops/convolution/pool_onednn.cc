@@ -21,6 +21,14 @@ struct Problem {
   Window window;
 };
 
+// Whether what pads the input counts among the elements that AveragePool divides by.
+bool counts_padding(const NodeFacts& node, const Window& window) {
+  if (node.op != "AveragePool" || node.attributes.get_int("count_include_pad") == 0) return false;
+  const std::vector<int64_t> pads = node.attributes.get_ints("pads");
+  return window.is_same() ||
+         std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; });
+}
+
 // The window of a pooling, its end padding stretched to what ceil_mode adds.
 Result<Problem> local_problem(const NodeFacts& node) {
   if (node.has_output(1)) return Status(StatusCode::kUnsupported, "gives no indices");
@@ -30,19 +38,20 @@ Result<Problem> local_problem(const NodeFacts& node) {
       problem.window,
       resolve_window(node.attributes, node.attributes.get_ints("kernel_shape"), spatial));
   Window& window = problem.window;
-  const bool counts_padding = node.attributes.get_int("count_include_pad") != 0;
+  const bool counts = counts_padding(node, window);
+  // Whether it adds any depends on the extents, and a plan runs at others than those it is tuned
+  // for.
+  if (counts && window.ceil_mode && !window.is_same()) {
+    return Status(StatusCode::kUnsupported, "would count what ceil_mode adds as padding");
+  }
   for (size_t i = 0; i < window.rank(); ++i) {
     const int64_t reach = (node.outputs[0].shape[2 + i] - 1) * window.strides[i] + window.span(i);
     const int64_t beyond = reach - spatial[i] - window.pads_begin[i] - window.pads_end[i];
-    if (beyond <= 0) continue;
-    if (counts_padding) {
-      return Status(StatusCode::kUnsupported, "would count what ceil_mode adds as padding");
-    }
-    window.pads_end[i] += beyond;
+    window.pads_end[i] += std::max<int64_t>(0, beyond);
   }
   if (node.op == "AveragePool") {
-    problem.kind = counts_padding ? algorithm::pooling_avg_include_padding
-                                  : algorithm::pooling_avg_exclude_padding;
+    problem.kind =
+        counts ? algorithm::pooling_avg_include_padding : algorithm::pooling_avg_exclude_padding;
   }
   return problem;
 }

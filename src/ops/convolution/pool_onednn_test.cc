@@ -47,10 +47,22 @@ TEST(OnednnPool, RefusesIndicesAndWhatItWouldCountWrongly) {
   OpCase indices = pool("MaxPool", {1, 8, 4, 4}, {2, 2}, {}, {});
   indices.output_types = {DataType::kFloat32, DataType::kInt64};
   EXPECT_TRUE(onednn_pool().offer(node_facts(indices, reference(indices))).forms.empty());
-  OpCase counting = pool("AveragePool", {1, 8, 4, 4}, {3, 3}, {2, 2}, {});
-  counting.attributes.set("ceil_mode", int64_t{1});
-  counting.attributes.set("count_include_pad", int64_t{1});
-  EXPECT_TRUE(onednn_pool().offer(node_facts(counting, reference(counting))).forms.empty());
+  // Where nothing is rounded up too: other extents of the same node are.
+  for (int64_t extent : {4, 5}) {
+    OpCase counting = pool("AveragePool", {1, 8, extent, extent}, {3, 3}, {2, 2}, {1, 1, 1, 1});
+    counting.attributes.set("ceil_mode", int64_t{1});
+    counting.attributes.set("count_include_pad", int64_t{1});
+    EXPECT_TRUE(onednn_pool().offer(node_facts(counting, reference(counting))).forms.empty());
+  }
+}
+
+TEST(OnednnPool, CountsNoPaddingWhereThereIsNone) {
+  for (int64_t extent : {7, 8}) {
+    OpCase c = pool("AveragePool", {1, 8, extent, extent}, {3, 3}, {2, 2}, {});
+    c.attributes.set("ceil_mode", int64_t{1});
+    c.attributes.set("count_include_pad", int64_t{1});
+    expect_matches_reference(onednn_pool(), c, 9);
+  }
 }
 
 TEST(OnednnGlobalPool, MatchesTheReference) {

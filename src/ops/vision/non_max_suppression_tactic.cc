@@ -183,6 +183,8 @@ const backends::Tactic& simd_non_max_suppression() {
   return kTactic;
 }
 
-TacticList vision_simd_tactics() { return {{"NonMaxSuppression", &simd_non_max_suppression()}}; }
+TacticList vision_simd_tactics() {
+  return {{"NonMaxSuppression", &simd_non_max_suppression()}, {"RoiAlign", &simd_roi_align()}};
+}
 
 }  // namespace penstock::ops

@@ -6,6 +6,7 @@
 namespace penstock::ops {
 
 const backends::Tactic& simd_non_max_suppression();
+const backends::Tactic& simd_roi_align();
 
 // All of them, by operator.
 TacticList vision_simd_tactics();

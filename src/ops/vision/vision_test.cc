@@ -197,6 +197,52 @@ TEST(RoiAlign, Average) {
   EXPECT_EQ(reference_status(c).code(), StatusCode::kInvalidArgument);
 }
 
+TEST(RoiAlign, OfAnInputWithoutPixelsIsAnError) {
+  ir::Attributes attributes;
+  attributes.set("output_height", int64_t{1});
+  attributes.set("output_width", int64_t{1});
+  const OpCase c{"RoiAlign",
+                 attributes,
+                 {floats({1, 2, 0, 4}, {}), floats({1, 4}, {0, 0, 3, 3}), int64s({1}, {0})}};
+  EXPECT_EQ(reference_status(c).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(SimdRoiAlign, MatchesTheReference) {
+  // Inside, across the edges, outside, thinner than a pixel, from right to left.
+  const HostTensor rois = floats({6, 4}, {2, 3, 40,  30,  -8, -9, 12, 70, 90, 90, 99, 99,
+                                          5, 5, 5.2, 5.1, 20, 20, 10, 12, 0,  0,  47, 35});
+  const HostTensor items = int64s({6}, {0, 1, 1, 0, 1, 1});
+  for (const char* mode : {"half_pixel", "output_half_pixel"}) {
+    for (int64_t ratio : {0, 1, 2}) {
+      for (int threads : {1, 4}) {
+        ir::Attributes attributes = strings({{"coordinate_transformation_mode", mode}});
+        attributes.set("output_height", int64_t{5});
+        attributes.set("output_width", int64_t{3});
+        attributes.set("sampling_ratio", ratio);
+        attributes.set("spatial_scale", 0.5f);
+        OpCase c{"RoiAlign",
+                 attributes,
+                 {random_tensor(DataType::kFloat32, {2, 7, 18, 24}, 1), rois, items}};
+        c.threads = threads;
+        expect_matches_reference(simd_roi_align(), c, 100);
+      }
+    }
+  }
+}
+
+TEST(SimdRoiAlign, RefusesTheLargestAndTakesNoRegions) {
+  ir::Attributes attributes;
+  attributes.set("output_height", int64_t{2});
+  attributes.set("output_width", int64_t{2});
+  OpCase c{
+      "RoiAlign",
+      attributes,
+      {random_tensor(DataType::kFloat32, {1, 2, 4, 4}, 1), floats({0, 4}, {}), int64s({0}, {})}};
+  expect_matches_reference(simd_roi_align(), c, 1);
+  c.attributes.set("mode", std::string("max"));
+  EXPECT_TRUE(simd_roi_align().offer(node_facts(c, reference(c))).forms.empty());
+}
+
 HostTensor sampled(const char* mode, const char* padding, int64_t align_corners) {
   ir::Attributes attributes = strings({{"mode", mode}, {"padding_mode", padding}});
   attributes.set("align_corners", align_corners);
