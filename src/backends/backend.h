@@ -34,6 +34,8 @@ class Stream {
   virtual void enter() {}
   virtual int width() const = 0;  // threads that share a kernel; 1 on devices that hide them
 
+  // Waits for what kernels enqueued; from a thread that runs the stream's work.
+  virtual Status flush() { return Status::ok(); }
   // True where kernels only enqueue their work, so that a run needs no thread of its own.
   virtual bool is_asynchronous() const { return false; }
   // Microseconds of one of `repeats` calls of `work`, made one after the other: the device's time

@@ -50,6 +50,10 @@ void CudaStream::enqueue(std::function<void()> work) {
 
 Status CudaStream::synchronize() {
   PENSTOCK_RETURN_IF_ERROR(worker_.synchronize());
+  return flush();
+}
+
+Status CudaStream::flush() {
   return cuda_status(cudaStreamSynchronize(stream_), "work on the CUDA device");
 }
 

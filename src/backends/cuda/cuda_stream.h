@@ -24,6 +24,7 @@ class CudaStream : public Stream {
   // stream runs beside it.
   void enqueue(std::function<void()> work) override;
   Status synchronize() override;
+  Status flush() override;
   void enter() override;
   int width() const override { return 1; }
   bool is_asynchronous() const override { return true; }
