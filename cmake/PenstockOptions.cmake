@@ -54,7 +54,7 @@ if(PENSTOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
         "${PENSTOCK_CCACHE_PROGRAM}")
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      add_compile_options(-fpch-preprocess)
+      add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
     else()
       add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
     endif()

@@ -49,6 +49,12 @@ function(penstock_room name)
   set_property(GLOBAL APPEND PROPERTY PENSTOCK_TESTLIB "${testlib}")
 
   list(FILTER sources EXCLUDE REGEX "_(test|testlib|fuzz)\\.cc$")
+  # What needs CUDA's headers goes into a library of its own.
+  set(cuda ${sources})
+  list(FILTER cuda INCLUDE REGEX "/backends/cuda/|/cuda_tactics?\\.cc$|_(cuda|cudnn|cublaslt)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "/backends/cuda/|/cuda_tactics?\\.cc$|_(cuda|cudnn|cublaslt)\\.cc$")
+  file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu")
+  set_property(GLOBAL APPEND PROPERTY PENSTOCK_CUDA_SOURCES ${cuda} ${kernels})
   set(avx2 ${sources})
   list(FILTER avx2 INCLUDE REGEX "_avx2\\.cc$")
   set(avx512 ${sources})

@@ -17,7 +17,10 @@ namespace penstock {
 
 // What a build may choose. The defaults are right for most.
 struct BuildOptions {
-  std::string device = "cpu";
+  std::string device = "cpu";  // "cuda:N", or "auto": a GPU where there is one
+  // What the device may compute in: float32, or float16 and bfloat16, which keep inputs and outputs
+  // in float32 and what is sensitive to range too.
+  DataType precision = DataType::kFloat32;
   int threads = 0;  // stream width to tune for; 0: all processors
   int optimization_level =
       3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too

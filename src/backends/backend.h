@@ -14,6 +14,15 @@
 
 namespace penstock::backends {
 
+class Stream;
+
+// Work that a stream recorded, enqueued again as a whole: cheaper than its parts.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual Status replay(Stream& stream) = 0;
+};
+
 // An in-order queue on a device.
 class Stream {
  public:
@@ -24,6 +33,17 @@ class Stream {
   // Makes the calling thread one that may run this stream's kernels.
   virtual void enter() {}
   virtual int width() const = 0;  // threads that share a kernel; 1 on devices that hide them
+
+  // Waits for what kernels enqueued; from a thread that runs the stream's work.
+  virtual Status flush() { return Status::ok(); }
+  // True where kernels only enqueue their work, so that a run needs no thread of its own.
+  virtual bool is_asynchronous() const { return false; }
+  // Microseconds of one of `repeats` calls of `work`, made one after the other: the device's time
+  // where kernels only enqueue.
+  virtual Result<double> time(const std::function<Status()>& work, int repeats);
+  // What kernels enqueue from here on is recorded, not run. An error where the device cannot.
+  virtual Status begin_recording();
+  virtual Result<std::unique_ptr<Recording>> end_recording();
 };
 
 // A point in a stream's order.
@@ -53,6 +73,11 @@ class Backend {
   virtual Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) = 0;
   virtual Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) = 0;
   virtual bool is_host_memory() const = 0;  // device pointers can be dereferenced by the host
+  // True where kernels of this device can read what is at `address`.
+  virtual bool can_reach(const void* address) const { return address != nullptr; }
+  // Host memory that copies to and from the device are fastest with; null where there is no more.
+  virtual void* allocate_staging(size_t bytes) { return allocate(bytes); }
+  virtual void deallocate_staging(void* memory, size_t bytes) { deallocate(memory, bytes); }
 
   // `threads` is the width where the device has one; 0 means all of it.
   virtual Result<std::unique_ptr<Stream>> create_stream(int threads) = 0;

@@ -15,6 +15,8 @@
 #include "compiler/report.h"
 #include "import/import.h"
 #include "ops/cpu_tactics.h"
+#include "ops/find_backend.h"
+#include "passes/precision.h"
 #include "passes/pipeline.h"
 #include "tune/layout_choice.h"
 #include "tune/shared_choice.h"
@@ -48,10 +50,6 @@ Status check_sources(const std::vector<std::string>& names, const backends::Back
 }
 
 Status check_options(const BuildOptions& options) {
-  if (options.device != "cpu" && options.device != "auto") {
-    return {StatusCode::kUnsupported,
-            "no device '" + options.device + "' here; known are: cpu, auto"};
-  }
   if (options.optimization_level < 0 || options.optimization_level > 5) {
     return {StatusCode::kInvalidArgument,
             "optimization level " + std::to_string(options.optimization_level) + "; give 0 to 5"};
@@ -65,7 +63,8 @@ Status check_options(const BuildOptions& options) {
     return {StatusCode::kInvalidArgument,
             "both a profile and a list of profiles; give one of them"};
   }
-  return check_sources(options.tactic_sources, *ops::cpu_backend());
+  PENSTOCK_ASSIGN_OR_RETURN(const auto backend, ops::find_backend(options.device));
+  return check_sources(options.tactic_sources, *backend);
 }
 
 // Found before minutes of tuning are spent: that the plan could not be written in the end.
@@ -141,7 +140,7 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
   tune::TuneOptions tuning = tune_options(options, symbols, tuned.contents.threads);
   tuning.progress = [&](double part) { tell(options, what, done + 0.8 * part / count); };
   begin_phase(options, what, done);
-  tune::Tuner tuner(backend, sharing.cache, tuning);
+  tune::Tuner tuner(backend, *ops::cpu_backend(), sharing.cache, tuning);
   const Status tuning_status = tuner.add(work.graph.main, false);
   // What was measured is kept, whatever became of the build.
   PENSTOCK_RETURN_IF_ERROR(sharing.cache.save());
@@ -220,7 +219,15 @@ Result<Compilation> optimise(Import&& import, const std::string& default_name,
 }
 
 Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
-  const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<backends::Backend> backend,
+                            ops::find_backend(options.device));
+  if (options.precision != DataType::kFloat32) {
+    if (backend->is_host_memory()) {
+      if (options.log) options.log("  this processor computes in float32 only: so does the plan");
+    } else {
+      PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));
+    }
+  }
   Tuned tuned;
   tuned.contents.model_name = work.graph.name;
   tuned.contents.backend = backend->name();

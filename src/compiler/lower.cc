@@ -48,8 +48,10 @@ class Lowering {
 
   Result<Lowered> run() {
     out_.program.bodies.emplace_back();
+    find_device_inputs();
     for (const Value* input : graph_.main.inputs) {
-      const int slot = add_slot(*input, Slot::Kind::kInput);
+      const int slot = define(*input, Slot::Kind::kInput, Layout::kPlain,
+                              device_inputs_.count(input) != 0);
       if (input->contents) out_.program.slots[slot].contents = *input->contents;
       out_.program.bodies[0].inputs.push_back(slot);
     }
@@ -67,7 +69,34 @@ class Lowering {
     return static_cast<int>(out_.program.slots.size()) - 1;
   }
 
-  int add_slot(const Value& value, Slot::Kind kind, Layout layout = Layout::kPlain) {
+  // Inputs that a node of the device reads, itself or through a view, are given there.
+  void find_device_inputs() {
+    size_t index = 0;
+    for (const Node& node : graph_.main.nodes) {
+      const bool on_device = tuner_.nodes()[index].on_device;
+      index += 1 + nested_count(node);
+      if (!on_device && !(tuner_.is_mixed() && tune::is_view(node))) continue;
+      for (const Value* input : node.inputs) {
+        if (input != nullptr && is_plain(input->dtype)) device_inputs_.insert(input);
+      }
+    }
+  }
+
+  static size_t nested_count(const Node& node) {
+    size_t count = 0;
+    for (const auto& region : node.regions) {
+      for (const Node& inner : region->nodes) count += 1 + nested_count(inner);
+    }
+    return count;
+  }
+
+  // A slot in which something writes the value.
+  int define(const Value& value, Slot::Kind kind, Layout layout, bool on_device) {
+    written_as_[&value] = {layout, on_device};
+    return add_slot(value, kind, layout, on_device);
+  }
+
+  int add_slot(const Value& value, Slot::Kind kind, Layout layout, bool on_device) {
     Slot slot;
     slot.name = value.name;
     slot.kind = kind;
@@ -75,10 +104,8 @@ class Lowering {
     slot.layout = layout;
     slot.shape = value.shape;
     slot.element = value.element;
-    const int index = new_slot(std::move(slot));
-    slots_[{&value, layout}] = index;
-    if (kind != Slot::Kind::kConstant) written_as_[&value] = layout;
-    return index;
+    slot.on_device = on_device;
+    return slots_[{&value, layout, on_device}] = new_slot(std::move(slot));
   }
 
   Status lower_region(const ir::Region& region, size_t body) {
@@ -96,8 +123,10 @@ class Lowering {
   }
 
   Status lower_view(const Node& node, size_t body) {
-    PENSTOCK_ASSIGN_OR_RETURN(const int input, operand(*node.inputs[0], Layout::kPlain, body));
-    const int slot = add_slot(*node.outputs[0], Slot::Kind::kView);
+    const bool on_device = home_of(*node.inputs[0]);
+    PENSTOCK_ASSIGN_OR_RETURN(const int input,
+                              operand(*node.inputs[0], Layout::kPlain, on_device, body));
+    const int slot = define(*node.outputs[0], Slot::Kind::kView, Layout::kPlain, on_device);
     out_.program.slots[slot].view_of = input;
     return Status::ok();
   }
@@ -111,14 +140,17 @@ class Lowering {
     step.config = chosen.form.config;
     step.attributes = node.attributes;
     step.origins = node.origins;
-    PENSTOCK_ASSIGN_OR_RETURN(std::vector<int> packed, pack(node, chosen));
+    const bool on_device = candidates.on_device;
+    PENSTOCK_ASSIGN_OR_RETURN(std::vector<int> packed, pack(node, chosen, on_device));
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       int slot = packed[i];
       if (node.inputs[i] != nullptr && slot < 0) {
-        PENSTOCK_ASSIGN_OR_RETURN(slot, operand(*node.inputs[i], chosen.form.inputs[i], body));
+        PENSTOCK_ASSIGN_OR_RETURN(
+            slot, operand(*node.inputs[i], chosen.form.inputs[i], on_device, body));
       }
       step.inputs.push_back(slot);
     }
+    PENSTOCK_RETURN_IF_ERROR(fetch_captured(node, body));
     for (auto& nested : node.regions) {
       const auto nested_body = out_.program.bodies.size();
       out_.program.bodies.emplace_back();
@@ -129,20 +161,38 @@ class Lowering {
       const Value* output = node.outputs[i];
       step.outputs.push_back(
           output == nullptr ? -1
-                            : add_slot(*output, Slot::Kind::kActivation, chosen.form.outputs[i]));
+                            : define(*output, Slot::Kind::kActivation, chosen.form.outputs[i],
+                                     on_device));
     }
     push(std::move(step), body, {&candidates, index, chosen.microseconds});
     return Status::ok();
   }
 
+  // Bodies run on the host, any number of times: what they read of the device is fetched before.
+  Status fetch_captured(const Node& node, size_t body) {
+    for (const auto& region : node.regions) {
+      std::vector<const Value*> read(region->outputs.begin(), region->outputs.end());
+      for (const Node& inner : region->nodes) {
+        read.insert(read.end(), inner.inputs.begin(), inner.inputs.end());
+        PENSTOCK_RETURN_IF_ERROR(fetch_captured(inner, body));
+      }
+      for (const Value* value : read) {
+        const auto written = written_as_.find(value);
+        if (written == written_as_.end() || !written->second.on_device) continue;
+        PENSTOCK_RETURN_IF_ERROR(operand(*value, Layout::kPlain, false, body).status());
+      }
+    }
+    return Status::ok();
+  }
+
   Status lower_body(const ir::Region& region, size_t body) {
     for (const Value* input : region.inputs) {
-      const int slot = add_slot(*input, Slot::Kind::kActivation);
+      const int slot = define(*input, Slot::Kind::kActivation, Layout::kPlain, false);
       out_.program.bodies[body].inputs.push_back(slot);
     }
     PENSTOCK_RETURN_IF_ERROR(lower_region(region, body));
     for (const Value* output : region.outputs) {
-      PENSTOCK_ASSIGN_OR_RETURN(const int slot, operand(*output, Layout::kPlain, body));
+      PENSTOCK_ASSIGN_OR_RETURN(const int slot, operand(*output, Layout::kPlain, false, body));
       out_.program.bodies[body].outputs.push_back(slot);
     }
     return Status::ok();
@@ -153,38 +203,71 @@ class Lowering {
     if (body == 0) out_.main_steps.push_back(line);
   }
 
-  // The slot that holds `value` in `layout`, after adding a constant or a reorder where there is
-  // none.
-  Result<int> operand(const Value& value, Layout layout, size_t body) {
-    if (auto it = slots_.find({&value, layout}); it != slots_.end()) return it->second;
-    if (value.is_constant()) return add_constant(value, value.constant, "");
+  // Where the value is written; constants are wherever they are read.
+  bool home_of(const Value& value) const {
+    const auto written = written_as_.find(&value);
+    return written == written_as_.end() ? tuner_.is_mixed() && is_plain(value.dtype)
+                                        : written->second.on_device;
+  }
+
+  // The slot that holds `value` in `layout`, on the device or the host, after adding a constant, a
+  // reorder or a transfer where there is none.
+  Result<int> operand(const Value& value, Layout layout, bool on_device, size_t body) {
+    const auto known = slots_.find({&value, layout, on_device});
+    if (known != slots_.end()) return known->second;
+    if (value.is_constant()) return add_constant(value, value.constant, "", on_device);
     const auto written = written_as_.find(&value);
     if (written == written_as_.end()) {
       return Status(StatusCode::kInternal, "lowering: '" + value.name + "' has no slot");
     }
-    PENSTOCK_ASSIGN_OR_RETURN(const Candidate reorder,
-                              tuner_.reorder(value, written->second, layout));
+    const Home home = written->second;
+    if (home.on_device == on_device) {
+      return reorder(value, home.layout, layout, on_device, body);
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(const int there,
+                              operand(value, Layout::kPlain, home.on_device, body));
+    const int slot = transfer(value, there, on_device, body);
+    if (layout == Layout::kPlain) return slot;
+    return reorder(value, Layout::kPlain, layout, on_device, body);
+  }
+
+  // Transfers and reorders are row-major to transfer: one copy serves all readers.
+  int transfer(const Value& value, int from, bool to_device, size_t body) {
+    Step step;
+    step.op = "Transfer";
+    step.name = value.name + (to_device ? "@device" : "@host");
+    step.tactic = "runtime.transfer";
+    step.config = to_device ? "to_device" : "to_host";
+    step.inputs = {from};
+    const int slot = add_slot(value, Slot::Kind::kActivation, Layout::kPlain, to_device);
+    out_.program.slots[slot].name = step.name;
+    step.outputs = {slot};
+    push(std::move(step), body, {nullptr, 0, 0});
+    return slot;
+  }
+
+  Result<int> reorder(const Value& value, Layout from, Layout to, bool on_device, size_t body) {
+    PENSTOCK_ASSIGN_OR_RETURN(const Candidate reorder, tuner_.reorder(value, from, to));
     Step step;
     step.op = "Reorder";
-    step.name = value.name + "@" + std::string(ir::to_string(layout));
+    step.name = value.name + "@" + std::string(ir::to_string(to));
     step.tactic = reorder.tactic->name();
     step.config = reorder.form.config;
-    step.attributes.set("layout", std::string(ir::to_string(layout)));
-    step.inputs = {slots_.at({&value, written->second})};
-    const Layout before = written->second;
-    const int slot = add_slot(value, Slot::Kind::kActivation, layout);
-    written_as_[&value] = before;
+    step.attributes.set("layout", std::string(ir::to_string(to)));
+    step.inputs = {slots_.at({&value, from, on_device})};
+    const int slot = add_slot(value, Slot::Kind::kActivation, to, on_device);
     out_.program.slots[slot].name = step.name;
     step.outputs = {slot};
     push(std::move(step), body, {nullptr, 0, reorder.microseconds});
     return slot;
   }
 
-  int add_constant(const Value& value, const ir::ConstantRef& known, const std::string& format) {
+  int add_constant(const Value& value, const ir::ConstantRef& known, const std::string& format,
+                   bool on_device) {
     const ir::ConstantRef data = known->dtype == DataType::kString ? stored_strings(*known) : known;
     const uint64_t offset = pool_.add(data);
     const auto key =
-        std::make_tuple(offset, data->bytes, format, to_string(value.shape), value.dtype);
+        std::make_tuple(offset, data->bytes, format, to_string(value.shape), value.dtype, on_device);
     if (auto it = constants_.find(key); it != constants_.end()) return it->second;
     Slot slot;
     slot.name = value.name;
@@ -194,11 +277,12 @@ class Lowering {
     slot.format = format;
     slot.offset = offset;
     slot.bytes = data->bytes;
+    slot.on_device = on_device;
     return constants_[key] = new_slot(std::move(slot));
   }
 
   // Slots of the constants that the tactic repacks, -1 elsewhere.
-  Result<std::vector<int>> pack(const Node& node, const Candidate& chosen) {
+  Result<std::vector<int>> pack(const Node& node, const Candidate& chosen, bool on_device) {
     std::vector<int> slots(node.inputs.size(), -1);
     backends::NodeFacts facts = tune::make_facts(node, symbols_, threads_);
     tune::apply_form(chosen.form, facts);
@@ -206,7 +290,7 @@ class Lowering {
                               chosen.tactic->pack(facts));
     for (const backends::PackedConstant& constant : packed) {
       slots[constant.input] =
-          add_constant(*node.inputs[constant.input], constant.data, constant.format);
+          add_constant(*node.inputs[constant.input], constant.data, constant.format, on_device);
     }
     return slots;
   }
@@ -214,7 +298,8 @@ class Lowering {
   // A graph output needs memory of its own under its own name: views of inputs and constants, and
   // values that are two outputs, are copied.
   Result<int> output_slot(const Value& value) {
-    PENSTOCK_ASSIGN_OR_RETURN(const int slot, operand(value, Layout::kPlain, 0));
+    const bool on_device = home_of(value);
+    PENSTOCK_ASSIGN_OR_RETURN(const int slot, operand(value, Layout::kPlain, on_device, 0));
     const int root = plan::root_of(out_.program, slot);
     const Slot::Kind kind = out_.program.slots[root].kind;
     const bool own = kind == Slot::Kind::kActivation && output_roots_.insert(root).second;
@@ -225,13 +310,16 @@ class Lowering {
     Step step;
     step.op = "Copy";
     step.name = value.name;
-    step.tactic = "reference.Copy";
+    const backends::Tactic* copier = tuner_.copier(on_device);
+    if (copier == nullptr) return Status(StatusCode::kInternal, "nothing copies '" + value.name + "'");
+    step.tactic = copier->name();
     step.inputs = {slot};
     Slot copy;
     copy.name = value.name;
     copy.dtype = value.dtype;
     copy.shape = value.shape;
     copy.element = value.element;
+    copy.on_device = on_device;
     const int copied = new_slot(std::move(copy));
     step.outputs = {copied};
     output_roots_.insert(copied);
@@ -247,9 +335,15 @@ class Lowering {
   ConstantPool& pool_;
   Lowered out_;
   size_t next_node_ = 0;
-  std::map<std::pair<const Value*, Layout>, int> slots_;
-  std::map<const Value*, Layout> written_as_;
-  std::map<std::tuple<uint64_t, size_t, std::string, std::string, DataType>, int> constants_;
+  // How and where a value was first written.
+  struct Home {
+    Layout layout = Layout::kPlain;
+    bool on_device = false;
+  };
+  std::map<std::tuple<const Value*, Layout, bool>, int> slots_;  // bool: on the device
+  std::map<const Value*, Home> written_as_;
+  std::map<std::tuple<uint64_t, size_t, std::string, std::string, DataType, bool>, int> constants_;
+  std::set<const Value*> device_inputs_;
   std::set<int> output_roots_;
 };
 

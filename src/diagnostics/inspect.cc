@@ -129,17 +129,16 @@ Result<json> describe_profile(runtime::ProgramState& state, int threads, const j
   return json{{"profile", describe_ranges(program.profile.inputs)},
               {"values", describe_ranges(program.profile.values)},
               {"memory",
-               {{"peak_bytes", binding->arena_bytes},
+               {{"peak_bytes", binding->arena_bytes + binding->device_arena_bytes},
                 {"all_activations_bytes", binding->activation_bytes}}},
               {"kernel_count", layers.size() + body_steps},
               {"layers", std::move(layers)}};
 }
 
 Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& path) {
-  PENSTOCK_ASSIGN_OR_RETURN(plan::PlanFile file, std::move(opened));
-  const json report = json::parse(file.report(), nullptr, false);
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
-                            runtime::EngineState::create(std::move(file), ops::cpu_backend()));
+                            runtime::EngineState::open(std::move(opened)));
+  const json report = json::parse(engine->file().report(), nullptr, false);
   const plan::Contents& contents = engine->contents();
   const json reports = report.is_object() ? report.value("profiles", json::array()) : json::array();
   json profiles = json::array();

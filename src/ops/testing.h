@@ -87,11 +87,19 @@ HostTensor from_layout(const HostTensor& tensor, ir::Layout layout);
 
 // The node as tactics see it, all operands row-major; outputs have the shapes of `outputs`.
 backends::NodeFacts node_facts(const OpCase& c, const std::vector<HostTensor>& outputs);
-// Runs `tactic` in one form: converts the inputs to its layouts, packs what it packs, binds, runs,
+// Runs `tactic` of `backend`, the CPU's where none is given, in one form: converts the inputs to its layouts, packs what it packs, binds, runs,
 // and gives the outputs row-major.
 Result<std::vector<HostTensor>> run_tactic(const backends::Tactic& tactic, const OpCase& c,
                                            const backends::Form& form,
-                                           const std::vector<HostTensor>& expected);
+                                           const std::vector<HostTensor>& expected,
+                                           backends::Backend* backend = nullptr);
+
+// Where a GPU is here: runs the case through every tactic that it has for the operator, as it is
+// and with float16 in place of float32, and compares with the reference kernel. Called for every
+// case of a test that asks for reference results, so that the operators' tests are the GPU's too.
+void expect_device_matches(const OpCase& c, const std::vector<HostTensor>& expected);
+// The GPU, or null where there is none.
+backends::Backend* test_device();
 
 // Fails the test where the tactic refuses, or where an output of any of its forms differs from the
 // reference kernel's. `terms` as in tolerance().

@@ -7,6 +7,7 @@
 #include "base/small_types.h"
 #include "ops/layout_offset.h"
 #include "ops/testing.h"
+#include "ops/testing_device.h"
 
 namespace penstock::ops::test {
 namespace {
@@ -180,6 +181,7 @@ std::vector<HostTensor> reference(const OpCase& c) {
     for (int64_t i = 0; i < element_count(output.shape); ++i) texts.push_back(refs[i].view());
     output.storage = ir::make_string_constant(output.shape, texts);
   }
+  expect_device_matches(c, *outputs);
   return *outputs;
 }
 
@@ -214,7 +216,8 @@ backends::NodeFacts node_facts(const OpCase& c, const std::vector<HostTensor>& o
 
 Result<std::vector<HostTensor>> run_tactic(const backends::Tactic& tactic, const OpCase& c,
                                            const backends::Form& form,
-                                           const std::vector<HostTensor>& expected) {
+                                           const std::vector<HostTensor>& expected,
+                                           backends::Backend* backend) {
   backends::NodeFacts node = node_facts(c, expected);
   node.config = form.config;
   std::vector<HostTensor> inputs = c.inputs;
@@ -236,6 +239,9 @@ Result<std::vector<HostTensor>> run_tactic(const backends::Tactic& tactic, const
 
   std::vector<const void*> data;
   for (const HostTensor& input : inputs) data.push_back(input.storage ? input.data() : nullptr);
+  if (backend != nullptr && !backend->is_host_memory()) {
+    return run_on_device(*backend, *kernel, node, inputs, form);
+  }
   backends::CpuStream stream(c.threads);
   HostRun run(node, std::move(data), stream);
   PENSTOCK_RETURN_IF_ERROR(run.execute(*kernel));

@@ -35,6 +35,13 @@ Status check_slot(const Program& program, size_t i, uint64_t constants_bytes) {
       (slot.view_of < 0 || static_cast<size_t>(slot.view_of) >= i)) {
     return corrupt("slot '" + slot.name + "' is a view of no earlier slot");
   }
+  if (slot.kind == Slot::Kind::kView && program.slots[slot.view_of].on_device != slot.on_device) {
+    return corrupt("slot '" + slot.name + "' is a view of memory elsewhere");
+  }
+  if (slot.on_device && !is_plain(slot.dtype)) {
+    return corrupt("slot '" + slot.name + "' of " + std::string(to_string(slot.dtype)) +
+                   " is on the device");
+  }
   if (slot.kind != Slot::Kind::kConstant) return Status::ok();
   if (!ir::is_constant(slot.shape))
     return corrupt("constant '" + slot.name + "' has no fixed shape");

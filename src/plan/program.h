@@ -31,6 +31,8 @@ struct Slot {
   std::string format;   // constants: the tactic's packed form, empty where row-major
   int view_of = -1;     // views: a slot with a smaller number
   std::optional<ir::ElementType> element;  // what a sequence or an optional holds
+  // In memory of the plan's device, where that has its own; else in the host's.
+  bool on_device = false;
   // Inputs: the symbols that stand for the values of a shape input, empty where it is none.
   ir::SymbolicShape contents = {};
 };

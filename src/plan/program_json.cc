@@ -139,6 +139,7 @@ json write(const Slot& slot) {
   }
   if (slot.kind == Slot::Kind::kView) object["view_of"] = slot.view_of;
   if (slot.element) object["element"] = write(*slot.element);
+  if (slot.on_device) object["on_device"] = true;
   if (!slot.contents.empty()) object["contents"] = write(slot.contents);
   return object;
 }
@@ -160,6 +161,7 @@ Slot read_slot(const json& object) {
   slot.bytes = object.value("bytes", uint64_t{0});
   slot.format = object.value("format", "");
   slot.view_of = object.value("view_of", -1);
+  slot.on_device = object.value("on_device", false);
   if (object.contains("element")) slot.element = read_element(object.at("element"));
   if (object.contains("contents")) slot.contents = read_shape(object.at("contents"));
   return slot;

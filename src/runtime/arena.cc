@@ -1,5 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 
 #include "plan/memory_planner.h"
 #include "runtime/program_state.h"
@@ -51,7 +52,7 @@ bool reads_root_once(const ProgramState& state, const plan::Step& step, int root
 void ProgramState::plan_arena(Binding& binding, int threads) const {
   const std::vector<int> last_use = last_uses(*this);
   const std::vector<StepCode>& steps = bodies_[0];
-  std::vector<plan::Block> blocks;
+  std::array<std::vector<plan::Block>, 2> blocks;  // of the host, of the device
   std::vector<int> block_of(program().slots.size(), -1);
   std::vector<int> workspace_block(steps.size(), -1);
   std::vector<bool> is_output(program().slots.size(), false);
@@ -66,8 +67,9 @@ void ProgramState::plan_arena(Binding& binding, int threads) const {
     const plan::Step& step = *steps[i].step;
     const int at = static_cast<int>(i);
     if (binding.kernels[i]->workspace_bytes() > 0) {
-      workspace_block[i] = static_cast<int>(blocks.size());
-      blocks.push_back({binding.kernels[i]->workspace_bytes(), at, at, -1});
+      std::vector<plan::Block>& place = blocks[steps[i].on_device ? 1 : 0];
+      workspace_block[i] = static_cast<int>(place.size());
+      place.push_back({binding.kernels[i]->workspace_bytes(), at, at, -1});
     }
     const backends::NodeFacts node =
         facts(steps[i], binding.symbols, threads, [&](int slot) { return binding.shapes[slot]; });
@@ -78,23 +80,31 @@ void ProgramState::plan_arena(Binding& binding, int threads) const {
       for (size_t j = 0; o == 0 && j < step.inputs.size() && block.same_place_as < 0; ++j) {
         if (step.inputs[j] < 0) continue;
         const int root = roots_[step.inputs[j]];
-        if (block_of[root] >= 0 && last_use[root] == at && storage(step.inputs[j]) == block.bytes &&
+        if (block_of[root] >= 0 && last_use[root] == at &&
+            program().slots[root].on_device == program().slots[slot].on_device && storage(step.inputs[j]) == block.bytes &&
             reads_root_once(*this, step, root) && steps[i].tactic->can_run_in_place(node, j)) {
           block.same_place_as = block_of[root];
         }
       }
-      block_of[slot] = static_cast<int>(blocks.size());
-      blocks.push_back(block);
+      std::vector<plan::Block>& place = blocks[program().slots[slot].on_device ? 1 : 0];
+      block_of[slot] = static_cast<int>(place.size());
+      place.push_back(block);
     }
   }
-  const plan::MemoryPlan memory = plan::plan_memory(blocks);
-  const auto offset = [&](int block) {
-    return block < 0 ? int64_t{-1} : static_cast<int64_t>(memory.offsets[block]);
+  const std::array memory = {plan::plan_memory(blocks[0]), plan::plan_memory(blocks[1])};
+  const auto offset = [&](int block, bool on_device) {
+    return block < 0 ? int64_t{-1}
+                     : static_cast<int64_t>(memory[on_device ? 1 : 0].offsets[block]);
   };
-  for (int block : block_of) binding.slot_offsets.push_back(offset(block));
-  for (int block : workspace_block) binding.workspace_offsets.push_back(offset(block));
-  binding.arena_bytes = memory.peak_bytes;
-  binding.activation_bytes = memory.total_bytes;
+  for (size_t i = 0; i < block_of.size(); ++i) {
+    binding.slot_offsets.push_back(offset(block_of[i], program().slots[i].on_device));
+  }
+  for (size_t i = 0; i < workspace_block.size(); ++i) {
+    binding.workspace_offsets.push_back(offset(workspace_block[i], steps[i].on_device));
+  }
+  binding.arena_bytes = memory[0].peak_bytes;
+  binding.device_arena_bytes = memory[1].peak_bytes;
+  binding.activation_bytes = memory[0].total_bytes + memory[1].total_bytes;
 }
 
 }  // namespace penstock::runtime

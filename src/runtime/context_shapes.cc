@@ -1,5 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 // From the shapes and values of inputs to a profile and a binding.
+#include <array>
+
 #include "ir/graph.h"
 #include "runtime/context_state.h"
 #include "runtime/late.h"
@@ -96,6 +98,13 @@ Status ContextState::no_profile_fits() const {
 void ContextState::read_values() {
   for (size_t i : engine_->shape_inputs()) {
     const void* data = input_addresses_[i];
+    std::array<std::byte, 8 * 64> copy{};  // values stand for extents: they are few
+    const size_t bytes = values_[i].size() * size_of(engine_->inputs()[i].dtype);
+    if (engine_->is_mixed() && data != nullptr && bytes <= copy.size() &&
+        engine_->backend().can_reach(data)) {
+      const Status copied = engine_->backend().copy_out(copy.data(), data, bytes, *stream_);
+      data = copied.is_ok() && stream_->synchronize().is_ok() ? copy.data() : nullptr;
+    }
     bool changed = values_known_[i] != (data != nullptr);
     for (size_t k = 0; data != nullptr && k < values_[i].size(); ++k) {
       const int64_t value = element(data, engine_->inputs()[i].dtype, k);
@@ -183,7 +192,7 @@ Result<std::vector<int64_t>> ContextState::symbols_of_inputs() const {
 
 Status ContextState::make_prepared(const std::vector<int64_t>& symbols) {
   Prepared fresh;
-  PENSTOCK_ASSIGN_OR_RETURN(fresh.binding, program_->bind(symbols, stream_->width()));
+  PENSTOCK_ASSIGN_OR_RETURN(fresh.binding, program_->bind(symbols, host_stream(*stream_).width()));
   const auto& steps = program_->steps(0);
   for (size_t i = 0; i < steps.size(); ++i) {
     fresh.frames.push_back(nullptr);
@@ -214,6 +223,9 @@ Status ContextState::bind() {
     PENSTOCK_RETURN_IF_ERROR(make_prepared(symbols));
   }
   PENSTOCK_RETURN_IF_ERROR(arena_.resize(recent.front().binding->arena_bytes));
+  if (engine_->is_mixed()) {
+    PENSTOCK_RETURN_IF_ERROR(device_arena_.resize(recent.front().binding->device_arena_bytes));
+  }
   prepared_ = &recent.front();
   return Status::ok();
 }

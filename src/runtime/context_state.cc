@@ -24,9 +24,12 @@ std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
 }  // namespace
 
 ContextState::ContextState(std::shared_ptr<EngineState> engine,
-                           std::unique_ptr<backends::Stream> stream, const ContextOptions& options)
+                           std::unique_ptr<backends::Stream> stream,
+                           std::unique_ptr<backends::Stream> host_stream,
+                           const ContextOptions& options)
     : engine_(std::move(engine)),
       stream_(std::move(stream)),
+      host_stream_(std::move(host_stream)),
       memory_(options.max_memory_bytes),
       most_iterations_(options.max_loop_iterations),
       program_(&engine_->program(0)),
@@ -38,7 +41,8 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
       allocators_(engine_->outputs().size()),
       slot_addresses_(program_->program().slots.size()),
       slot_allocators_(slot_addresses_.size()),
-      arena_(engine_->backend(), memory_) {
+      arena_(engine_->host(), memory_),
+      device_arena_(engine_->backend(), memory_) {
   for (const TensorInfo& info : engine_->inputs()) {
     // The shape of a sequence's tensors is not its own: it is one handle.
     const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
@@ -50,7 +54,11 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   }
   held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
-    output_buffers_.emplace_back(engine_->backend(), memory_);
+    output_buffers_.emplace_back(engine_->backend(), memory_, true);
+    device_outputs_.emplace_back(engine_->backend(), memory_);
+  }
+  for (size_t i = 0; i < engine_->inputs().size(); ++i) {
+    device_inputs_.emplace_back(engine_->backend(), memory_);
   }
 }
 
@@ -194,11 +202,15 @@ Status ContextState::prepare() {
   if (!addresses_changed_) return Status::ok();
   PENSTOCK_RETURN_IF_ERROR(check_addresses());
   PENSTOCK_RETURN_IF_ERROR(take_output_memory());
+  if (engine_->is_mixed()) PENSTOCK_RETURN_IF_ERROR(place_on_device());
   for (size_t i = 0; i < prepared_->frames.size(); ++i) {
     if (prepared_->frames[i] == nullptr) continue;
     const int64_t offset = binding().workspace_offsets[i];
-    prepared_->frames[i]->refresh(*this, offset < 0 ? nullptr : arena_.data() + offset);
+    const DeviceBuffer& arena = program_->steps(0)[i].on_device ? device_arena_ : arena_;
+    prepared_->frames[i]->refresh(*this, offset < 0 ? nullptr : arena.data() + offset);
   }
+  prepared_->recording.reset();
+  prepared_->plain_runs = 0;
   addresses_changed_ = false;
   return Status::ok();
 }
@@ -206,12 +218,12 @@ Status ContextState::prepare() {
 void* ContextState::address_of(int slot) const {
   const int root = program_->root_of(slot);
   const Slot& facts = program_->program().slots[root];
-  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(program_->constant(root));
+  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(program_->constant_address(root));
   if (slot_addresses_[root] != nullptr || facts.kind == Slot::Kind::kInput) {
     return slot_addresses_[root];
   }
   const int64_t offset = binding().slot_offsets[root];
-  if (offset >= 0) return arena_.data() + offset;
+  if (offset >= 0) return (facts.on_device ? device_arena_ : arena_).data() + offset;
   const auto& outputs = program_->main().outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (program_->root_of(outputs[i]) == root) return output_buffers_[i].data();
@@ -270,6 +282,45 @@ Status ContextState::count_iteration() {
 Status ContextState::execute(backends::Stream& stream) {
   stream.enter();
   begin_run();
+  if (host_stream_ != nullptr) host_stream_->enter();
+  for (const StagedCopy& copy : staged_inputs_) {
+    PENSTOCK_RETURN_IF_ERROR(
+        engine_->backend().copy_in(copy.device, copy.host, copy.bytes, stream));
+  }
+  const Status status = execute_or_replay(stream);
+  for (const StagedCopy& copy : staged_outputs_) {
+    if (!status.is_ok()) break;
+    PENSTOCK_RETURN_IF_ERROR(
+        engine_->backend().copy_out(copy.host, copy.device, copy.bytes, stream));
+  }
+  const Status ended = stream.flush();
+  return status.is_ok() ? ended : status;
+}
+
+// Addresses that stayed for a few runs will stay: then the steps are recorded.
+Status ContextState::execute_or_replay(backends::Stream& stream) {
+  constexpr int kRunsBefore = 2;
+  Prepared& prepared = *prepared_;
+  if (profiler != nullptr || observer || !program_->is_recordable() || prepared.cannot_record) {
+    return execute_steps(stream);
+  }
+  if (prepared.recording == nullptr && prepared.plain_runs++ < kRunsBefore) {
+    return execute_steps(stream);
+  }
+  if (prepared.recording == nullptr) {
+    PENSTOCK_RETURN_IF_ERROR(stream.begin_recording());
+    const Status status = execute_steps(stream);
+    Result<std::unique_ptr<backends::Recording>> recording = stream.end_recording();
+    if (!status.is_ok() || !recording.is_ok()) {
+      prepared.cannot_record = true;
+      return execute_steps(stream);
+    }
+    prepared.recording = *std::move(recording);
+  }
+  return prepared.recording->replay(stream);
+}
+
+Status ContextState::execute_steps(backends::Stream& stream) {
   const auto& steps = program_->steps(0);
   bool late_started = false;
   for (size_t i = 0; i < steps.size(); ++i) {
@@ -277,19 +328,10 @@ Status ContextState::execute(backends::Stream& stream) {
       std::unique_ptr<LateRunner>& runner = runs_[profile_].late;
       if (runner == nullptr) runner = std::make_unique<LateRunner>(*this);
       late_ = runner.get();
-      late_->begin(stream);
+      late_->begin(host_stream(stream));
       late_started = true;
     }
-    Status status;
-    if (profiler == nullptr) {
-      status = execute_step(i, stream);
-    } else {
-      const auto begin = std::chrono::steady_clock::now();
-      status = execute_step(i, stream);
-      const std::chrono::duration<double, std::milli> time =
-          std::chrono::steady_clock::now() - begin;
-      profiler->report_step(steps[i].step->name, time.count());
-    }
+    const Status status = profiler == nullptr ? execute_step(i, stream) : timed_step(i, stream);
     if (!status.is_ok()) {
       return status.with_context("step '" + steps[i].step->name + "' (" + steps[i].step->op + ")");
     }
@@ -298,12 +340,21 @@ Status ContextState::execute(backends::Stream& stream) {
   return Status::ok();
 }
 
+Status ContextState::timed_step(size_t i, backends::Stream& stream) {
+  const auto begin = std::chrono::steady_clock::now();
+  PENSTOCK_RETURN_IF_ERROR(execute_step(i, stream));
+  PENSTOCK_RETURN_IF_ERROR(stream.flush());
+  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+  profiler->report_step(program_->steps(0)[i].step->name, time.count());
+  return Status::ok();
+}
+
 Status ContextState::execute_step(size_t i, backends::Stream& stream) {
   const StepCode& code = program_->steps(0)[i];
   PENSTOCK_RETURN_IF_ERROR(check_limits());
   if (code.late) return late_->run_step(code);
   StepFrame& frame = *prepared_->frames[i];
-  frame.set_stream(stream);
+  frame.set_stream(code.on_device ? stream : host_stream(stream));
   return run_kernel(*binding().kernels[i], frame);
 }
 
@@ -315,8 +366,16 @@ void ContextState::observe(const StepCode& code) const {
     const Result<Shape> shape =
         code.late ? late_->shape_of(slot) : Result<Shape>(binding().shapes[slot]);
     if (!shape.is_ok()) continue;
-    observer(facts.name, facts.dtype, *shape, ir::to_string(facts.layout),
-             code.late ? late_->data_of(slot) : address_of(slot));
+    const void* data = code.late ? late_->data_of(slot) : address_of(slot);
+    std::vector<std::byte> copy;
+    if (facts.on_device) {
+      copy.resize(ir::storage_bytes(facts.dtype, *shape, facts.layout));
+      const Status copied =
+          engine_->backend().copy_out(copy.data(), data, copy.size(), *stream_);
+      if (!copied.is_ok() || !stream_->synchronize().is_ok()) continue;
+      data = copy.data();
+    }
+    observer(facts.name, facts.dtype, *shape, ir::to_string(facts.layout), data);
   }
 }
 
@@ -353,7 +412,16 @@ Result<const void*> ContextState::output_data(int slot) const {
     return Status(StatusCode::kInvalidArgument,
                   "output '" + program_->program().slots[slot].name + "': nothing has run yet");
   }
-  return static_cast<const void*>(late ? late_->data_of(slot) : address_of(slot));
+  if (late) return static_cast<const void*>(late_->data_of(slot));
+  if (!program_->program().slots[slot].on_device) {
+    return static_cast<const void*>(address_of(slot));
+  }
+  // The caller's memory, wherever it is, or the copy on the host.
+  const auto& outputs = program_->main().outputs;
+  const auto position = std::find(outputs.begin(), outputs.end(), slot) - outputs.begin();
+  return static_cast<const void*>(output_addresses_[position] != nullptr
+                                      ? output_addresses_[position]
+                                      : output_buffers_[position].data());
 }
 
 Result<OutputView> ContextState::output(std::string_view name) const {

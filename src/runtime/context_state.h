@@ -64,8 +64,9 @@ class LateRunner;
 
 class ContextState {
  public:
+  // `host_stream` runs the host's steps where the device has memory of its own; null elsewhere.
   ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream,
-               const ContextOptions& options);
+               std::unique_ptr<backends::Stream> host_stream, const ContextOptions& options);
   ~ContextState();
 
   Status set_profile(int index);
@@ -113,6 +114,17 @@ class ContextState {
   struct Prepared {
     std::shared_ptr<const Binding> binding;
     std::vector<std::unique_ptr<StepFrame>> frames;  // null for late steps
+    // All steps as one, on devices that record, once the addresses seem to stay.
+    std::unique_ptr<backends::Recording> recording;
+    int plain_runs = 0;  // since the addresses changed
+    bool cannot_record = false;
+  };
+
+  // A tensor that the caller has in memory that the device does not reach.
+  struct StagedCopy {
+    void* host = nullptr;
+    void* device = nullptr;
+    size_t bytes = 0;
   };
 
   // What an input given as a Value keeps for the runs: its tensors, and the handle to them.
@@ -151,14 +163,25 @@ class ContextState {
   Status bind();
   Status make_prepared(const std::vector<int64_t>& symbols);
   Status take_output_memory();
+  Status place_on_device();
+  Status stage_input(size_t input);
+  Status stage_output(size_t output);
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
   void begin_run();
+  Status execute_or_replay(backends::Stream& stream);
+  Status execute_steps(backends::Stream& stream);
+  Status timed_step(size_t i, backends::Stream& stream);
   Status execute_step(size_t i, backends::Stream& stream);
+  // The stream that a step of the host runs on, in a run on `stream`.
+  backends::Stream& host_stream(backends::Stream& stream) {
+    return host_stream_ == nullptr ? stream : *host_stream_;
+  }
   void observe(const StepCode& code) const;
 
   std::shared_ptr<EngineState> engine_;
   std::unique_ptr<backends::Stream> stream_;
+  std::unique_ptr<backends::Stream> host_stream_;
   MemoryAccount memory_;
   int64_t held_by_kernels_ = 0;
   int64_t most_iterations_;
@@ -181,7 +204,12 @@ class ContextState {
   std::vector<OutputAllocator*> slot_allocators_;
   std::vector<DeviceBuffer>
       output_buffers_;  // by output position, where the caller gave no address
-  DeviceBuffer arena_;
+  DeviceBuffer arena_;         // of the host's steps
+  DeviceBuffer device_arena_;  // of the device's, where that has memory of its own
+  std::vector<DeviceBuffer> device_inputs_;   // by position, where the caller's are on the host
+  std::vector<DeviceBuffer> device_outputs_;
+  std::vector<StagedCopy> staged_inputs_;
+  std::vector<StagedCopy> staged_outputs_;
   Prepared* prepared_ = nullptr;
   bool shapes_changed_ = true;
   bool addresses_changed_ = true;

@@ -40,6 +40,7 @@ Status MemoryAccount::take(uint64_t bytes) {
 DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
     : backend_(other.backend_),
       account_(other.account_),
+      staging_(other.staging_),
       memory_(other.memory_),
       capacity_(other.capacity_) {
   other.memory_ = nullptr;
@@ -48,7 +49,11 @@ DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
 
 void DeviceBuffer::release() {
   if (memory_ == nullptr) return;
-  backend_->deallocate(memory_, capacity_);
+  if (staging_) {
+    backend_->deallocate_staging(memory_, capacity_);
+  } else {
+    backend_->deallocate(memory_, capacity_);
+  }
   account_->give_back(capacity_);
   memory_ = nullptr;
   capacity_ = 0;
@@ -60,7 +65,7 @@ Status DeviceBuffer::resize(size_t bytes) {
   release();
   const size_t wanted = std::max<size_t>(bytes, 64);
   PENSTOCK_RETURN_IF_ERROR(account_->take(wanted));
-  memory_ = backend_->allocate(wanted);
+  memory_ = staging_ ? backend_->allocate_staging(wanted) : backend_->allocate(wanted);
   if (memory_ == nullptr) {
     account_->give_back(wanted);
     return {StatusCode::kOutOfMemory,

@@ -29,9 +29,10 @@ class MemoryAccount {
 // Memory of a backend, freed with its owner.
 class DeviceBuffer {
  public:
-  // Backend and account outlive it.
-  DeviceBuffer(backends::Backend& backend, MemoryAccount& account)
-      : backend_(&backend), account_(&account) {}
+  // Of the device, or, for staging, of the host: what copies to and from the device are fastest
+  // with. Backend and account outlive it.
+  DeviceBuffer(backends::Backend& backend, MemoryAccount& account, bool staging = false)
+      : backend_(&backend), account_(&account), staging_(staging) {}
   DeviceBuffer(DeviceBuffer&& other) noexcept;
   DeviceBuffer& operator=(DeviceBuffer&&) = delete;
   ~DeviceBuffer() { release(); }
@@ -45,6 +46,7 @@ class DeviceBuffer {
  private:
   backends::Backend* backend_;
   MemoryAccount* account_;
+  bool staging_;
   void* memory_ = nullptr;
   size_t capacity_ = 0;
 };

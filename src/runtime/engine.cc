@@ -3,7 +3,6 @@
 #include <penstock/engine.h>
 
 #include "base/memory_guard.h"
-#include "ops/cpu_tactics.h"
 #include "runtime/context_state.h"
 #include "runtime/engine_state.h"
 
@@ -13,24 +12,15 @@ namespace {
 
 constexpr std::string_view kCopies = "copies of the outputs";
 
-Result<std::shared_ptr<runtime::EngineState>> open(Result<plan::PlanFile> file) {
-  PENSTOCK_RETURN_IF_ERROR(file.status());
-  if (file->contents().backend != "cpu") {
-    return Status(StatusCode::kUnsupported, file->label() + " was built for device '" +
-                                                file->contents().backend + "', which is not here");
-  }
-  return runtime::EngineState::create(*std::move(file), ops::cpu_backend());
-}
-
 }  // namespace
 
 Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, open(plan::PlanFile::open(plan_path)));
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path)));
   return Engine(std::move(state));
 }
 
 Result<Engine> Engine::deserialize(Plan plan) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, open(plan::PlanFile::from_memory(std::move(plan))));
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan))));
   return Engine(std::move(state));
 }
 
@@ -55,7 +45,12 @@ Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
   const int threads = options.threads == 0 ? this->threads() : options.threads;
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
                             state_->backend().create_stream(threads));
-  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream), options);
+  std::unique_ptr<backends::Stream> host_stream;
+  if (state_->is_mixed()) {
+    PENSTOCK_ASSIGN_OR_RETURN(host_stream, state_->host().create_stream(threads));
+  }
+  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream),
+                                                         std::move(host_stream), options);
   PENSTOCK_RETURN_IF_ERROR(context->set_profile(options.profile));
   return ExecutionContext(std::move(context));
 }

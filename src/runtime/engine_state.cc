@@ -2,27 +2,36 @@
 #include "runtime/engine_state.h"
 
 #include <algorithm>
+#include <map>
+
+#include "ops/cpu_tactics.h"
+#include "ops/find_backend.h"
 
 namespace penstock::runtime {
 
 Result<std::shared_ptr<EngineState>> EngineState::create(
-    plan::PlanFile file, std::shared_ptr<backends::Backend> backend) {
+    plan::PlanFile file, std::shared_ptr<backends::Backend> backend,
+    std::shared_ptr<backends::Backend> host) {
   std::shared_ptr<EngineState> state(new EngineState());
   state->file_ = std::make_shared<const plan::PlanFile>(std::move(file));
   state->backend_ = std::move(backend);
+  state->host_ = std::move(host);
   const std::string& needed = state->contents().instruction_set;
   if (!state->backend_->supports_instruction_set(needed)) {
     return Status(StatusCode::kUnsupported, state->file_->label() + " was built for " + needed +
-                                                ", and this processor runs " +
+                                                ", and this " +
+                                                (state->is_mixed() ? "device" : "processor") +
+                                                " runs " +
                                                 state->backend_->instruction_set() +
                                                 " at most; build the plan again on this machine");
   }
   for (const plan::Program& program : state->contents().programs) {
     state->programs_.push_back(
-        std::make_unique<ProgramState>(state->file_, program, state->backend_));
+        std::make_unique<ProgramState>(state->file_, program, state->backend_, state->host_));
     PENSTOCK_RETURN_IF_ERROR(state->programs_.back()->resolve());
     state->profiles_.push_back(program.profile);
   }
+  PENSTOCK_RETURN_IF_ERROR(state->upload_constants());
   for (size_t i = 0; i < state->inputs().size(); ++i) {
     const std::string& name = state->inputs()[i].name;
     const auto limits = [&](const OptimizationProfile& profile) {
@@ -33,6 +42,60 @@ Result<std::shared_ptr<EngineState>> EngineState::create(
     }
   }
   return state;
+}
+
+Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> file) {
+  PENSTOCK_RETURN_IF_ERROR(file.status());
+  const std::string& device = file->contents().backend;
+  Result<std::shared_ptr<backends::Backend>> backend = ops::find_backend(device);
+  if (!backend.is_ok()) {
+    return Status(StatusCode::kUnsupported, file->label() + " was built for device '" + device +
+                                                "', which is not here: " +
+                                                backend.status().message());
+  }
+  return create(*std::move(file), *std::move(backend), ops::cpu_backend());
+}
+
+EngineState::~EngineState() {
+  if (device_constants_ != nullptr) backend_->deallocate(device_constants_, device_constant_bytes_);
+}
+
+// The constants that kernels of the device read, into its memory.
+Status EngineState::upload_constants() {
+  constexpr uint64_t kAlignment = 256;  // what CUDA's own allocations have
+  std::map<uint64_t, uint64_t> bytes;   // by offset in the file
+  for (const plan::Program& program : contents().programs) {
+    for (const plan::Slot& slot : program.slots) {
+      if (slot.kind != plan::Slot::Kind::kConstant || !slot.on_device) continue;
+      bytes[slot.offset] = std::max(bytes[slot.offset], slot.bytes);
+    }
+  }
+  if (bytes.empty()) return Status::ok();
+  if (!is_mixed()) {
+    return {StatusCode::kInvalidPlan, file_->label() + " contradicts itself: it has constants for a "
+                                                       "device, and was built for none"};
+  }
+  std::map<uint64_t, uint64_t> places;
+  for (const auto& [offset, size] : bytes) {
+    places[offset] = device_constant_bytes_;
+    device_constant_bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  device_constants_ = backend_->allocate(device_constant_bytes_);
+  if (device_constants_ == nullptr) {
+    return {StatusCode::kOutOfMemory, "the device has no " +
+                                          std::to_string(device_constant_bytes_ >> 20) +
+                                          " MiB for the weights of " + file_->label()};
+  }
+  auto* memory = static_cast<std::byte*>(device_constants_);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<backends::Stream> stream,
+                            backend_->create_stream(1));
+  for (const auto& [offset, size] : bytes) {
+    PENSTOCK_RETURN_IF_ERROR(backend_->copy_in(memory + places[offset],
+                                               file_->constants() + offset, size, *stream));
+  }
+  PENSTOCK_RETURN_IF_ERROR(stream->synchronize());
+  for (const auto& program : programs_) program->set_device_constants(memory, places);
+  return Status::ok();
 }
 
 }  // namespace penstock::runtime

@@ -12,12 +12,20 @@ namespace penstock::runtime {
 // constants.
 class EngineState {
  public:
+  // `host` runs what `backend` has no tactic for; it may be the same.
   static Result<std::shared_ptr<EngineState>> create(plan::PlanFile file,
-                                                     std::shared_ptr<backends::Backend> backend);
+                                                     std::shared_ptr<backends::Backend> backend,
+                                                     std::shared_ptr<backends::Backend> host);
+  // On the devices that the plan was built for.
+  static Result<std::shared_ptr<EngineState>> open(Result<plan::PlanFile> file);
+  ~EngineState();
 
   const plan::Contents& contents() const { return file_->contents(); }
   const plan::PlanFile& file() const { return *file_; }
   backends::Backend& backend() const { return *backend_; }
+  backends::Backend& host() const { return *host_; }
+  // True where the device has memory of its own, and the host may run some of the steps.
+  bool is_mixed() const { return backend_ != host_; }
   size_t profile_count() const { return programs_.size(); }
   ProgramState& program(size_t profile) const { return *programs_[profile]; }
   const std::vector<OptimizationProfile>& profiles() const { return profiles_; }
@@ -30,8 +38,13 @@ class EngineState {
  private:
   EngineState() = default;
 
+  Status upload_constants();
+
   std::shared_ptr<const plan::PlanFile> file_;
   std::shared_ptr<backends::Backend> backend_;
+  std::shared_ptr<backends::Backend> host_;
+  void* device_constants_ = nullptr;  // one copy for all contexts
+  size_t device_constant_bytes_ = 0;
   std::vector<std::unique_ptr<ProgramState>> programs_;
   std::vector<OptimizationProfile> profiles_;
   std::vector<size_t> shape_inputs_;

@@ -79,7 +79,7 @@ LateRunner::LateRunner(ContextState& context)
       state_(context.program()),
       values_(state_.program().slots.size()),
       learned_(state_.program().bodies.size()),
-      workspace_(state_.backend(), context.memory()) {}
+      workspace_(state_.host(), context.memory()) {}
 
 LateRunner::~LateRunner() = default;
 
@@ -150,7 +150,7 @@ Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
     }
   } else {
     if (value.buffer == nullptr) {
-      value.buffer = std::make_unique<DeviceBuffer>(state_.backend(), context_.memory());
+      value.buffer = std::make_unique<DeviceBuffer>(state_.host(), context_.memory());
     }
     PENSTOCK_RETURN_IF_ERROR(value.buffer->resize(bytes).with_context("'" + facts.name + "'"));
     value.data = value.buffer->data();
@@ -193,7 +193,7 @@ const backends::Tactic& LateRunner::tactic_for(const StepCode& code) const {
   if (code.tactic->finds_output_shapes()) return *code.tactic;
   for (int slot : code.step->outputs) {
     if (slot < 0 || shape_of(slot).is_ok()) continue;
-    const backends::Tactic* reference = state_.backend().find_tactic("reference." + code.step->op);
+    const backends::Tactic* reference = state_.host().find_tactic("reference." + code.step->op);
     return reference == nullptr ? *code.tactic : *reference;
   }
   return *code.tactic;

@@ -37,13 +37,17 @@ Status ProgramState::resolve() {
   for (size_t b = 0; b < program.bodies.size(); ++b) {
     std::vector<StepCode> codes;
     for (const plan::Step& step : program.bodies[b].steps) {
-      codes.push_back({&step, nullptr, false, {}});
+      codes.push_back({&step, nullptr, false, false, {}});
       PENSTOCK_RETURN_IF_ERROR(resolve_step(codes.back(), b != 0));
     }
     bodies_.push_back(std::move(codes));
   }
   for (size_t i = 0; i < roots_.size(); ++i)
     late_slots_[i] = late_slots_[i] || late_slots_[roots_[i]];
+  device_constants_.resize(program.slots.size());
+  is_recordable_ = std::all_of(bodies_[0].begin(), bodies_[0].end(), [](const StepCode& code) {
+    return code.on_device && !code.late && code.step->tactic != TransferTactic::kName;
+  });
   for (int slot : main().inputs) {
     inputs_.push_back(describe(slot));
     std::vector<int> symbols;
@@ -54,6 +58,15 @@ Status ProgramState::resolve() {
   }
   for (int slot : main().outputs) outputs_.push_back(describe(slot));
   return Status::ok();
+}
+
+void ProgramState::set_device_constants(const std::byte* memory,
+                                        const std::map<uint64_t, uint64_t>& offsets) {
+  for (size_t i = 0; i < program().slots.size(); ++i) {
+    const Slot& slot = program().slots[i];
+    if (slot.kind != Slot::Kind::kConstant || !slot.on_device) continue;
+    device_constants_[i] = memory + offsets.at(slot.offset);
+  }
 }
 
 // A string constant lies in the file as offsets and sizes, from the constant's start, and then the
@@ -81,7 +94,12 @@ Status ProgramState::resolve_strings() {
 
 Status ProgramState::resolve_step(StepCode& code, bool nested) {
   const plan::Step& step = *code.step;
-  code.tactic = backend_->find_tactic(step.tactic);
+  const bool is_mixed = backend_ != host_;
+  code.tactic = is_mixed && step.tactic == TransferTactic::kName
+                    ? &transfer_
+                    : backend_->find_tactic(step.tactic);
+  code.on_device = is_mixed && code.tactic != nullptr;
+  if (is_mixed && code.tactic == nullptr) code.tactic = host_->find_tactic(step.tactic);
   if (code.tactic == nullptr) {
     return {StatusCode::kUnsupported,
             file_->label() + ": step '" + step.name + "' needs tactic '" + step.tactic +
@@ -102,6 +120,11 @@ Status ProgramState::resolve_step(StepCode& code, bool nested) {
     for (int slot : *list)
       code.late = code.late || (slot >= 0 && (late_slots_[slot] || late_slots_[roots_[slot]]));
   }
+  if (code.late && code.on_device) {
+    return {StatusCode::kInvalidPlan, file_->label() + " contradicts itself: step '" + step.name +
+                                          "' depends on data, and is the device's"};
+  }
+  PENSTOCK_RETURN_IF_ERROR(check_places(code));
   // Memory of what a late step writes is managed with the late values.
   if (code.late) {
     for (int slot : step.outputs) {
@@ -127,6 +150,26 @@ TensorInfo ProgramState::describe(int slot) const {
     info.dims.push_back(d.is_constant(-1) ? "?" : d.to_string());
   }
   return info;
+}
+
+// A kernel reads and writes where it runs; a transfer goes from one place to the other.
+Status ProgramState::check_places(const StepCode& code) const {
+  const plan::Step& step = *code.step;
+  const bool is_transfer = code.tactic == &transfer_;
+  const bool to_device = step.config == "to_device";
+  bool fits = !is_transfer || (step.inputs.size() == 1 && step.outputs.size() == 1 &&
+                               step.inputs[0] >= 0 && step.outputs[0] >= 0);
+  for (int slot : step.inputs) {
+    const bool wanted = is_transfer ? !to_device : code.on_device;
+    fits = fits && (slot < 0 || program().slots[slot].on_device == wanted);
+  }
+  for (int slot : step.outputs) {
+    const bool wanted = is_transfer ? to_device : code.on_device;
+    fits = fits && (slot < 0 || program().slots[slot].on_device == wanted);
+  }
+  if (fits) return Status::ok();
+  return {StatusCode::kInvalidPlan, file_->label() + " contradicts itself: step '" + step.name +
+                                        "' has operands where it cannot reach them"};
 }
 
 Result<std::shared_ptr<const Binding>> ProgramState::bind(const std::vector<int64_t>& symbols,

@@ -4,6 +4,7 @@
 #include <penstock/engine.h>
 
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "backends/backend.h"
 #include "plan/dim_table.h"
 #include "plan/plan_file.h"
+#include "runtime/transfer.h"
 
 namespace penstock::runtime {
 
@@ -21,6 +23,7 @@ struct StepCode {
   // Bound at run time: its shapes, or those of what it reads, depend on data; or it stands in a
   // body.
   bool late = false;
+  bool on_device = false;  // where that is not the host; transfers are the device's
   // Extents among its attributes, in the attributes' order: part of a late kernel's identity.
   std::vector<int> attribute_dims;
 };
@@ -33,23 +36,31 @@ struct Binding {
   std::vector<std::unique_ptr<backends::Kernel>> kernels;  // by main step; null where late
   std::vector<int64_t> slot_offsets;                       // by slot: into the arena, or -1
   std::vector<int64_t> workspace_offsets;                  // by main step: into the arena, or -1
-  size_t arena_bytes = 0;
+  size_t arena_bytes = 0;         // of the host, where it is the device too
+  size_t device_arena_bytes = 0;  // where the device has memory of its own
   size_t activation_bytes = 0;  // as if no memory were shared
 };
 
 // Everything of one program of an opened plan that does not change.
 class ProgramState {
  public:
-  // `program` is one of the file's.
+  // `program` is one of the file's. `host` runs what `backend` has no tactic for; it may be the
+  // same.
   ProgramState(std::shared_ptr<const plan::PlanFile> file, const plan::Program& program,
-               std::shared_ptr<backends::Backend> backend)
-      : file_(std::move(file)), program_(program), backend_(std::move(backend)) {}
+               std::shared_ptr<backends::Backend> backend, std::shared_ptr<backends::Backend> host)
+      : file_(std::move(file)),
+        program_(program),
+        backend_(std::move(backend)),
+        host_(std::move(host)),
+        transfer_(*backend_) {}
   // Names become tactics, extents code. Once, before all else.
   Status resolve();
 
   const plan::Program& program() const { return program_; }
   const plan::Body& main() const { return program().bodies[0]; }
-  backends::Backend& backend() const { return *backend_; }
+  backends::Backend& host() const { return *host_; }
+  // True where every main step is the device's and its shapes are known before the run.
+  bool is_recordable() const { return is_recordable_; }
   const plan::DimTable& dims() const { return dims_; }
   const std::vector<std::vector<int>>& slot_dims() const { return slot_dims_; }
   // By input position: the symbols of the values of a shape input; empty where it is none.
@@ -60,6 +71,11 @@ class ProgramState {
     const std::vector<StringRef>& strings = strings_[slot];
     return strings.empty() ? file_->constants() + program().slots[slot].offset
                            : static_cast<const void*>(strings.data());
+  }
+  // Where kernels of the slot's place read it: in the device's copy, or as constant().
+  void set_device_constants(const std::byte* memory, const std::map<uint64_t, uint64_t>& offsets);
+  const void* constant_address(int slot) const {
+    return device_constants_[slot] != nullptr ? device_constants_[slot] : constant(slot);
   }
   // A view reads the bytes of its root: it must have as many. Shapes that inputs tell may not
   // agree.
@@ -79,6 +95,7 @@ class ProgramState {
  private:
   Status resolve_step(StepCode& code, bool nested);
   Status resolve_strings();
+  Status check_places(const StepCode& code) const;
   TensorInfo describe(int slot) const;
   Result<std::shared_ptr<const Binding>> make_binding(const std::vector<int64_t>& symbols,
                                                       int threads) const;
@@ -94,6 +111,10 @@ class ProgramState {
   std::shared_ptr<const plan::PlanFile> file_;
   const plan::Program& program_;
   std::shared_ptr<backends::Backend> backend_;
+  std::shared_ptr<backends::Backend> host_;
+  TransferTactic transfer_;
+  bool is_recordable_ = false;
+  std::vector<const void*> device_constants_;  // by slot; null where the host's are read
   plan::DimTable dims_;
   std::vector<std::vector<int>> slot_dims_;
   std::vector<std::vector<int>> value_symbols_;

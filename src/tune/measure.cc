@@ -8,6 +8,8 @@
 #include <limits>
 #include <random>
 
+#include "base/half.h"
+#include "ops/device_run.h"
 #include "ops/host_run.h"
 
 namespace penstock::tune {
@@ -34,6 +36,17 @@ ir::ConstantRef random_data(const Operand& operand) {
     for (int64_t i = 0; i < bytes / 4; ++i) {
       floats[i] =
           static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1;
+    }
+  } else if (operand.dtype == DataType::kFloat16 || operand.dtype == DataType::kBFloat16) {
+    std::minstd_rand generator(1);
+    for (int64_t i = 0; i < bytes / 2; ++i) {
+      const float value =
+          static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1;
+      if (operand.dtype == DataType::kFloat16) {
+        reinterpret_cast<Half*>(memory)[i] = Half(value);
+      } else {
+        reinterpret_cast<BFloat16*>(memory)[i] = BFloat16(value);
+      }
     }
   } else if (operand.dtype == DataType::kBool) {
     std::fill_n(memory, bytes, std::byte{1});
@@ -93,8 +106,34 @@ class Times {
 
 }  // namespace
 
-Result<double> measure(const backends::Tactic& tactic, const NodeFacts& original,
-                       backends::Stream& stream, const MeasureOptions& options) {
+namespace {
+
+// Times a kernel through `run`, a HostRun or a DeviceRun.
+template <typename Run>
+Result<double> time_runs(Run& run, const backends::Kernel& kernel, backends::Stream& stream,
+                         const MeasureOptions& options) {
+  const auto execute = [&] { return run.execute(kernel); };
+  PENSTOCK_RETURN_IF_ERROR(execute());
+  PENSTOCK_ASSIGN_OR_RETURN(double estimate, stream.time(execute, 1));
+  estimate = std::max(0.05, estimate);
+  // Short kernels are timed in batches: the clock costs some 30 ns, and on a GPU some 2 us.
+  const int batch = std::clamp(
+      static_cast<int>((stream.is_asynchronous() ? 200.0 : 20.0) / estimate), 1, 100);
+  Times times(options);
+  while (!times.is_enough()) {
+    const int64_t before = preemptions();
+    PENSTOCK_ASSIGN_OR_RETURN(const double microseconds, stream.time(execute, batch));
+    // What the host loses its core to does not disturb a device.
+    times.add(microseconds, !stream.is_asynchronous() && preemptions() != before);
+  }
+  return times.least();
+}
+
+}  // namespace
+
+Result<double> measure(backends::Backend& backend, const backends::Tactic& tactic,
+                       const NodeFacts& original, backends::Stream& stream,
+                       const MeasureOptions& options) {
   NodeFacts facts = original;
   std::vector<ir::ConstantRef> keep;
   stream.enter();
@@ -114,22 +153,13 @@ Result<double> measure(const backends::Tactic& tactic, const NodeFacts& original
       inputs.push_back(operand.data);
     }
   }
-  ops::HostRun run(facts, std::move(inputs), stream);
-  PENSTOCK_RETURN_IF_ERROR(run.execute(*kernel));
-  const Clock::time_point first = Clock::now();
-  PENSTOCK_RETURN_IF_ERROR(run.execute(*kernel));
-  const double estimate = std::max(0.05, microseconds_since(first));
-  // Short kernels are timed in batches: the clock costs some 30 ns.
-  const int batch = std::clamp(static_cast<int>(20.0 / estimate), 1, 100);
-  Times times(options);
-  while (!times.is_enough()) {
-    const int64_t before = preemptions();
-    const Clock::time_point start = Clock::now();
-    for (int i = 0; i < batch; ++i) PENSTOCK_RETURN_IF_ERROR(run.execute(*kernel));
-    const double microseconds = microseconds_since(start) / batch;
-    times.add(microseconds, preemptions() != before);
+  if (!backend.is_host_memory()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<ops::DeviceRun> run,
+                              ops::DeviceRun::create(backend, facts, inputs, stream));
+    return time_runs(*run, *kernel, stream, options);
   }
-  return times.least();
+  ops::HostRun run(facts, std::move(inputs), stream);
+  return time_runs(run, *kernel, stream, options);
 }
 
 }  // namespace penstock::tune

@@ -11,9 +11,10 @@ struct MeasureOptions {
   uint64_t workspace_bytes = 0;  // a kernel that wants more is refused; 0: no limit
 };
 
-// Microseconds of running `tactic` on `facts` (layouts and config set) with random inputs: the
-// least of several runs. Or the reason why it does not run.
-Result<double> measure(const backends::Tactic& tactic, const backends::NodeFacts& facts,
-                       backends::Stream& stream, const MeasureOptions& options);
+// Microseconds of running `tactic` on `facts` (layouts and config set) with random inputs, on a
+// stream of `backend`: the least of several runs. Or the reason why it does not run.
+Result<double> measure(backends::Backend& backend, const backends::Tactic& tactic,
+                       const backends::NodeFacts& facts, backends::Stream& stream,
+                       const MeasureOptions& options);
 
 }  // namespace penstock::tune

@@ -35,12 +35,24 @@ bool is_reference(const Tactic& tactic) { return tactic.name().substr(0, 10) == 
 
 }  // namespace
 
-Tuner::Tuner(backends::Backend& backend, TimingCache& cache, TuneOptions options)
-    : backend_(backend), cache_(cache), options_(std::move(options)) {}
+Tuner::Tuner(backends::Backend& backend, backends::Backend& host, TimingCache& cache,
+             TuneOptions options)
+    : backend_(backend), host_(host), cache_(cache), options_(std::move(options)) {}
+
+const Tactic* Tuner::copier(bool on_device) const {
+  for (const backends::TacticSource* source : (on_device ? backend_ : host_).tactic_sources()) {
+    const std::vector<const Tactic*> tactics = source->tactics_for("Copy");
+    if (!tactics.empty()) return tactics.back();
+  }
+  return nullptr;
+}
 
 Status Tuner::add(const ir::Region& region, bool nested) {
   if (stream_ == nullptr) {
     PENSTOCK_ASSIGN_OR_RETURN(stream_, backend_.create_stream(options_.threads));
+    if (is_mixed()) {
+      PENSTOCK_ASSIGN_OR_RETURN(host_stream_, host_.create_stream(options_.threads));
+    }
   }
   size_t done = 0;
   for (const ir::Node& node : region.nodes) {
@@ -70,20 +82,23 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   // Shapes that depend on data cannot be timed before the run, nor laid out across it.
   const bool plain = holds_plain_data(node);
   const bool fixed = !nested && plain && !depends_on_data(node) && node.regions.empty();
+  const bool late = is_late(node);
   if (is_view(node)) {
     // No kernel runs: the output is the input's memory.
     candidates.all.push_back(
-        {backend_.find_tactic("reference." + node.op), Offer::plain(facts).forms[0], 0, false, ""});
+        {host_.find_tactic("reference." + node.op), Offer::plain(facts).forms[0], 0, false, ""});
     candidates.usable.push_back(0);
     nodes_.push_back(std::move(candidates));
     return Status::ok();
   }
-  for (const backends::TacticSource* source : backend_.tactic_sources()) {
-    // Strings, sequences and optionals: there is nothing random to measure with, and only reference
-    // kernels know how they lie.
-    if (!is_used(*source) || (!plain && source->name() != "reference")) continue;
-    for (const Tactic* tactic : source->tactics_for(node.op)) {
-      consider(*tactic, facts, fixed, candidates);
+  // What depends on data, and bodies, run on the host, which sees the data.
+  candidates.on_device = is_mixed() && fixed && !late;
+  if (candidates.on_device) consider_all(backend_, node, facts, fixed, candidates);
+  if (candidates.usable.empty()) {
+    candidates.on_device = false;
+    consider_all(host_, node, facts, fixed, candidates);
+    if (is_mixed() && options_.log && !candidates.usable.empty()) {
+      options_.log("  " + node.op + " '" + node.name + "' runs on the host");
     }
   }
   if (candidates.usable.empty()) {
@@ -97,6 +112,29 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   if (options_.log) log(candidates);
   nodes_.push_back(std::move(candidates));
   return Status::ok();
+}
+
+// True where the runtime finds the node's shapes as the run goes, or those of what it reads; such
+// nodes taint what reads their outputs.
+bool Tuner::is_late(const ir::Node& node) {
+  const bool late =
+      depends_on_data(node) || !node.regions.empty() ||
+      std::any_of(node.inputs.begin(), node.inputs.end(),
+                  [&](const ir::Value* input) { return late_values_.count(input) != 0; });
+  if (late) late_values_.insert(node.outputs.begin(), node.outputs.end());
+  return late;
+}
+
+void Tuner::consider_all(backends::Backend& backend, const ir::Node& node, const NodeFacts& facts,
+                         bool fixed, NodeCandidates& candidates) {
+  for (const backends::TacticSource* source : backend.tactic_sources()) {
+    // Strings, sequences and optionals: there is nothing random to measure with, and only reference
+    // kernels know how they lie.
+    if (!is_used(*source) || (!holds_plain_data(node) && source->name() != "reference")) continue;
+    for (const Tactic* tactic : source->tactics_for(node.op)) {
+      consider(*tactic, facts, fixed, &backend == &host_, candidates);
+    }
+  }
 }
 
 void Tuner::log(const NodeCandidates& candidates) const {
@@ -113,7 +151,7 @@ void Tuner::log(const NodeCandidates& candidates) const {
                std::to_string(candidates.all.size() - candidates.usable.size()) + " refused");
 }
 
-void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
+void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed, bool on_host,
                      NodeCandidates& candidates) {
   Offer offer = tactic.offer(facts);
   if (offer.forms.empty()) {
@@ -127,6 +165,8 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
       candidate.reason = "shapes depend on data: row-major only";
     } else if (timed && candidate.form.config == ops::kForDataDependentShapes) {
       candidate.reason = "row-major, for shapes that depend on data";
+    } else if (on_host && is_mixed() && !is_plain(candidate.form)) {
+      candidate.reason = "on the host between copies: row-major only";
     } else if (is_reference(tactic) && have_other && options_.level < 5) {
       candidate.reason = "reference kernel, not timed where another runs (--opt-level 5 does)";
     } else if (options_.level == 0 && have_other) {
@@ -134,7 +174,7 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
     } else if (timed && options_.level > 0) {
       NodeFacts formed = facts;
       apply_form(candidate.form, formed);
-      time(candidate, formed);
+      time(candidate, formed, on_host);
     } else {
       candidate.microseconds =
           static_cast<double>(candidates.usable.size());  // order of preference
@@ -144,8 +184,10 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed,
   }
 }
 
-void Tuner::time(Candidate& candidate, const NodeFacts& facts) {
-  const std::string key = backend_.fingerprint() + "|" + std::string(candidate.tactic->name()) +
+void Tuner::time(Candidate& candidate, const NodeFacts& facts, bool on_host) {
+  backends::Backend& backend = on_host ? host_ : backend_;
+  backends::Stream& stream = on_host && host_stream_ != nullptr ? *host_stream_ : *stream_;
+  const std::string key = backend.fingerprint() + "|" + std::string(candidate.tactic->name()) +
                           "|" + facts.config + "|" + signature(facts);
   candidate.measured = true;
   if (const std::optional<double> known = cache_.find(key)) {
@@ -157,7 +199,7 @@ void Tuner::time(Candidate& candidate, const NodeFacts& facts) {
   MeasureOptions options;
   options.workspace_bytes = options_.workspace_bytes;
   if (options_.level <= 2) options.target_ms = 2;
-  const Result<double> microseconds = measure(*candidate.tactic, facts, *stream_, options);
+  const Result<double> microseconds = measure(backend, *candidate.tactic, facts, stream, options);
   ++counts_.measured;
   if (microseconds.is_ok()) {
     candidate.microseconds = *microseconds;

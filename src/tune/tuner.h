@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "backends/backend.h"
@@ -32,6 +33,8 @@ struct NodeCandidates {
   const ir::Node* node = nullptr;
   std::vector<Candidate> all;  // refused ones included, for the report
   std::vector<size_t> usable;  // indices into all
+  // Runs on the device of the build, where that is not the host.
+  bool on_device = false;
 };
 
 // True for a node that only gives its input another shape, which costs nothing.
@@ -56,28 +59,40 @@ struct TuneCounts {
 // Times every usable tactic of every node; equal nodes are timed once.
 class Tuner {
  public:
-  Tuner(backends::Backend& backend, TimingCache& cache, TuneOptions options);
+  // For `backend`; nodes that it has no tactic for run on `host`, which may be the same.
+  Tuner(backends::Backend& backend, backends::Backend& host, TimingCache& cache,
+        TuneOptions options);
 
   Status add(const ir::Region& region, bool nested);
   // Candidates in the order nodes were added.
   const std::vector<NodeCandidates>& nodes() const { return nodes_; }
   const TuneCounts& counts() const { return counts_; }
+  // True where nodes may run on two devices.
+  bool is_mixed() const { return &backend_ != &host_; }
+  // What copies tensors on the device, or the host.
+  const backends::Tactic* copier(bool on_device) const;
   // The best way to turn `value` from one layout into another: its time and tactic.
   Result<Candidate> reorder(const ir::Value& value, ir::Layout from, ir::Layout to);
 
  private:
   bool is_used(const backends::TacticSource& source) const;
+  bool is_late(const ir::Node& node);
   Status add_node(const ir::Node& node, bool nested);
+  void consider_all(backends::Backend& backend, const ir::Node& node,
+                    const backends::NodeFacts& facts, bool fixed, NodeCandidates& candidates);
   void consider(const backends::Tactic& tactic, const backends::NodeFacts& facts, bool timed,
-                NodeCandidates& candidates);
+                bool on_host, NodeCandidates& candidates);
   void log(const NodeCandidates& candidates) const;
-  void time(Candidate& candidate, const backends::NodeFacts& facts);
+  void time(Candidate& candidate, const backends::NodeFacts& facts, bool on_host = false);
 
   backends::Backend& backend_;
+  backends::Backend& host_;
   TimingCache& cache_;
   TuneOptions options_;
   std::unique_ptr<backends::Stream> stream_;
+  std::unique_ptr<backends::Stream> host_stream_;  // null where the host is the device
   std::vector<NodeCandidates> nodes_;
+  std::unordered_set<const ir::Value*> late_values_;
   std::map<std::string, Candidate> reorders_;
   TuneCounts counts_;
 };

@@ -5,6 +5,7 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/elementwise/infer.h"
 #include "ops/elementwise/pointwise_program.h"
+#include "ops/epilogue.h"
 #include "ops/host_run.h"
 
 namespace penstock::ops {
@@ -19,16 +20,22 @@ Status infer_pointwise(InferContext& context) {
     return context.error("the program names input i" + std::to_string(program.input_count() - 1) +
                          " of " + std::to_string(context.input_count()));
   }
+  DataType type = DataType::kUndefined;
   for (size_t i = 0; i < context.input_count(); ++i) {
     if (!context.has_input(i)) return context.error("input " + std::to_string(i) + " is missing");
     const DataType dtype = context.dtype(i);
-    if (dtype != DataType::kFloat32 && dtype != DataType::kBool) {
+    if (dtype == DataType::kBool) continue;
+    if (type == DataType::kUndefined) type = dtype;
+    const bool is_float = dtype == DataType::kFloat32 || dtype == DataType::kFloat16 ||
+                          dtype == DataType::kBFloat16;
+    if (!is_float || dtype != type) {
       return context.error("input " + std::to_string(i) + " is " + std::string(to_string(dtype)) +
-                           ", but must be float32 or bool");
+                           ", but all must be bool or of one type among float32, float16 and "
+                           "bfloat16");
     }
   }
   PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape shape, broadcast_inputs(context));
-  context.set_output(0, DataType::kFloat32, std::move(shape));
+  context.set_output(0, type == DataType::kUndefined ? DataType::kFloat32 : type, std::move(shape));
   return Status::ok();
 }
 
@@ -47,9 +54,17 @@ HostTensor converted(const HostTensor& x, DataType to) {
   return y;
 }
 
-HostTensor copy_of(const backends::TensorView& view) {
-  HostTensor tensor{view.dtype, *view.shape, nullptr};
-  tensor.storage = ir::make_constant(view.dtype, *view.shape, view.data);
+// In float32, which is what the expression is computed in, or bool.
+Result<HostTensor> copy_of(const backends::TensorView& view) {
+  if (view.dtype == DataType::kBool || view.dtype == DataType::kFloat32) {
+    HostTensor tensor{view.dtype, *view.shape, nullptr};
+    tensor.storage = ir::make_constant(view.dtype, *view.shape, view.data);
+    return tensor;
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> elements, read_doubles(view));
+  HostTensor tensor = HostTensor::zeros(DataType::kFloat32, *view.shape);
+  std::transform(elements.begin(), elements.end(), static_cast<float*>(tensor.data()),
+                 [](double x) { return static_cast<float>(x); });
   return tensor;
 }
 
@@ -84,7 +99,8 @@ Status pointwise_reference(const backends::NodeFacts& node, backends::KernelRun&
   std::vector<HostTensor> inputs;
   for (size_t i = 0; i < run.input_count(); ++i) {
     PENSTOCK_ASSIGN_OR_RETURN(shape, broadcast_shapes(shape, *run.input(i).shape));
-    inputs.push_back(copy_of(run.input(i)));
+    PENSTOCK_ASSIGN_OR_RETURN(HostTensor input, copy_of(run.input(i)));
+    inputs.push_back(std::move(input));
   }
   std::vector<HostTensor> results;
   for (const PointwiseCall& call : program.calls) {
@@ -95,8 +111,9 @@ Status pointwise_reference(const backends::NodeFacts& node, backends::KernelRun&
   const HostTensor& last = results.back();
   const BroadcastLoop loop = broadcast_loop(shape, {&last.shape, &last.shape});
   const auto* values = static_cast<const float*>(last.data());
-  map_binary(loop, values, values, y.as<float>(), [](float x, float) { return x; });
-  return Status::ok();
+  std::vector<double> elements(static_cast<size_t>(element_count(shape)));
+  map_binary(loop, values, values, elements.data(), [](float x, float) { return x; });
+  return write_doubles(elements, y);
 }
 
 }  // namespace

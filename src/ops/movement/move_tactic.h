@@ -42,6 +42,8 @@ class MoveTactic : public backends::Tactic {
   std::string_view name() const override { return name_; }
   backends::Offer offer(const backends::NodeFacts& node) const override;
   Result<std::unique_ptr<backends::Kernel>> bind(const backends::NodeFacts& node) const override;
+  // The moves alone, for other devices.
+  Result<MovePlan> plan(const backends::NodeFacts& node) const { return planner_(node); }
 
  protected:
   std::string_view name_;

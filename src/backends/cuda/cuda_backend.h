@@ -1,0 +1,47 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "backends/backend.h"
+
+namespace penstock::backends::cuda {
+
+// An NVIDIA GPU. Memory is the card's, streams are CUDA streams.
+class CudaBackend : public Backend {
+ public:
+  // An error where there is no such device, or no driver that is new enough.
+  static Result<std::shared_ptr<CudaBackend>> create(int device,
+                                                     std::vector<const TacticSource*> sources);
+
+  std::string_view name() const override { return "cuda"; }
+  std::string fingerprint() const override;
+  std::string instruction_set() const override;
+  bool supports_instruction_set(std::string_view name) const override;
+  void* allocate(size_t bytes) override;
+  void deallocate(void* memory, size_t bytes) override;
+  void* allocate_staging(size_t bytes) override;
+  void deallocate_staging(void* memory, size_t bytes) override;
+  Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) override;
+  Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) override;
+  bool is_host_memory() const override { return false; }
+  bool can_reach(const void* address) const override;
+  Result<std::unique_ptr<Stream>> create_stream(int threads) override;
+  std::unique_ptr<Event> create_event() override;
+  const std::vector<const TacticSource*>& tactic_sources() const override { return sources_; }
+
+ private:
+  CudaBackend(int device, const cudaDeviceProp& properties,
+              std::vector<const TacticSource*> sources);
+
+  int device_;
+  std::string device_name_;
+  int compute_capability_;  // 90 for 9.0
+  std::vector<const TacticSource*> sources_;
+};
+
+// Of the calling thread's device: 90 for 9.0.
+int compute_capability();
+int multiprocessor_count();
+
+}  // namespace penstock::backends::cuda

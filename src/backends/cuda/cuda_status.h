@@ -1,0 +1,19 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <penstock/status.h>
+
+#include <string_view>
+
+namespace penstock::backends::cuda {
+
+// The answer of a CUDA call as a Status. Errors that only the end of the process clears (an illegal
+// address, a failed launch) are kDeviceLost, and stay so for every later call.
+Status cuda_status(cudaError_t code, std::string_view what);
+// What the launch of a kernel left behind.
+Status launch_status(std::string_view kernel);
+// True once a call has answered with an error that does not go away.
+bool is_device_lost();
+
+}  // namespace penstock::backends::cuda

@@ -1,0 +1,293 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+// The only file that includes cudnn_frontend, which takes long to compile.
+#define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#include <cudnn_frontend.h>
+#pragma GCC diagnostic pop
+
+#include <mutex>
+
+#include "backends/cuda/cuda_status.h"
+#include "backends/cuda/cudnn_graph.h"
+#include "backends/cuda/dynamic_library.h"
+
+namespace cudnn_frontend {
+void* cudnn_dlhandle = nullptr;  // where cudnn_frontend looks for cuDNN's functions
+}
+
+namespace penstock::backends::cuda {
+namespace {
+
+namespace fe = cudnn_frontend;
+using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
+
+const DynamicLibrary& cudnn() {
+  static const DynamicLibrary* the = [] {
+    auto* library = new DynamicLibrary({"libcudnn.so.9", "libcudnn.so"});
+    fe::cudnn_dlhandle = library->handle();
+    return library;
+  }();
+  return *the;
+}
+
+Status status_of(fe::error_t error, std::string_view what) {
+  if (error.is_good()) return Status::ok();
+  PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaGetLastError(), what));
+  return {StatusCode::kUnsupported, std::string(what) + ": cuDNN: " + error.get_message()};
+}
+
+// Calls fn, which calls cudnn_frontend and may throw.
+template <typename Fn>
+Status guarded(std::string_view what, Fn&& fn) {
+  try {
+    return status_of(fn(), what);
+  } catch (const std::exception& error) {
+    return {StatusCode::kUnsupported, std::string(what) + ": cuDNN: " + error.what()};
+  }
+}
+
+// A cuDNN handle is for one thread at a time, and costs a lot to make: handles that nobody uses wait
+// here for the next.
+class HandlePool {
+ public:
+  static HandlePool& get() {
+    static auto* the = new HandlePool;
+    return *the;
+  }
+  Result<cudnnHandle_t> take() {
+    int device = 0;
+    PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaGetDevice(&device), "asking for the device"));
+    {
+      const std::lock_guard lock(mutex_);
+      std::vector<cudnnHandle_t>& idle = idle_[device];
+      if (!idle.empty()) {
+        const cudnnHandle_t handle = idle.back();
+        idle.pop_back();
+        return handle;
+      }
+    }
+    cudnnHandle_t handle = nullptr;
+    const cudnnStatus_t status = fe::detail::create_handle(&handle);
+    if (status != CUDNN_STATUS_SUCCESS) {
+      return Status(StatusCode::kInternal,
+                    "cuDNN does not open: " + std::to_string(static_cast<int>(status)));
+    }
+    return handle;
+  }
+  void give_back(cudnnHandle_t handle) {
+    int device = 0;
+    (void)cudaGetDevice(&device);
+    const std::lock_guard lock(mutex_);
+    idle_[device].push_back(handle);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<int, std::vector<cudnnHandle_t>> idle_;  // by device
+};
+
+class HandleLease {
+ public:
+  static Result<HandleLease> take() {
+    PENSTOCK_ASSIGN_OR_RETURN(const cudnnHandle_t handle, HandlePool::get().take());
+    return HandleLease(handle);
+  }
+  HandleLease(HandleLease&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  HandleLease& operator=(HandleLease&&) = delete;
+  ~HandleLease() {
+    if (handle_ != nullptr) HandlePool::get().give_back(handle_);
+  }
+  cudnnHandle_t get() const { return handle_; }
+
+ private:
+  explicit HandleLease(cudnnHandle_t handle) : handle_(handle) {}
+
+  cudnnHandle_t handle_;
+};
+
+fe::DataType_t library_type(DataType type) {
+  switch (type) {
+    case DataType::kFloat16: return fe::DataType_t::HALF;
+    case DataType::kBFloat16: return fe::DataType_t::BFLOAT16;
+    case DataType::kFloat32: return fe::DataType_t::FLOAT;
+    default: return fe::DataType_t::NOT_SET;
+  }
+}
+
+fe::graph::Tensor_attributes describe(const CudnnTensor& tensor, CudnnRole role) {
+  return fe::graph::Tensor_attributes()
+      .set_uid(static_cast<int64_t>(role))
+      .set_dim(tensor.shape)
+      .set_stride(tensor.strides)
+      .set_data_type(library_type(tensor.dtype));
+}
+
+void finish(const Tensor& tensor, const CudnnTensor& facts, CudnnRole role) {
+  tensor->set_output(true)
+      .set_uid(static_cast<int64_t>(role))
+      .set_dim(facts.shape)
+      .set_stride(facts.strides)
+      .set_data_type(library_type(facts.dtype));
+}
+
+Tensor activate(fe::graph::Graph& graph, const Tensor& x, const CudnnConvolution& convolution) {
+  using fe::PointwiseMode_t;
+  auto attributes = fe::graph::Pointwise_attributes().set_compute_data_type(fe::DataType_t::FLOAT);
+  switch (convolution.activation) {
+    case CudnnActivation::kNone: return x;
+    case CudnnActivation::kRelu: attributes.set_mode(PointwiseMode_t::RELU_FWD); break;
+    case CudnnActivation::kClip:
+      attributes.set_mode(PointwiseMode_t::RELU_FWD)
+          .set_relu_lower_clip(convolution.low)
+          .set_relu_upper_clip(convolution.high);
+      break;
+    case CudnnActivation::kSigmoid: attributes.set_mode(PointwiseMode_t::SIGMOID_FWD); break;
+    case CudnnActivation::kTanh: attributes.set_mode(PointwiseMode_t::TANH_FWD); break;
+    case CudnnActivation::kGelu: attributes.set_mode(PointwiseMode_t::GELU_FWD); break;
+    case CudnnActivation::kGeluTanh:
+      attributes.set_mode(PointwiseMode_t::GELU_APPROX_TANH_FWD);
+      break;
+    case CudnnActivation::kSilu:
+      attributes.set_mode(PointwiseMode_t::SWISH_FWD).set_swish_beta(1.0f);
+      break;
+  }
+  return graph.pointwise(x, attributes);
+}
+
+Tensor add(fe::graph::Graph& graph, const Tensor& a, const Tensor& b) {
+  return graph.pointwise(a, b,
+                         fe::graph::Pointwise_attributes()
+                             .set_mode(fe::PointwiseMode_t::ADD)
+                             .set_compute_data_type(fe::DataType_t::FLOAT));
+}
+
+}  // namespace
+
+struct CudnnGraph::State {
+  fe::graph::Graph graph;
+  int64_t prepared = 0;
+  int64_t workspace_bytes = 0;
+  // cuDNN does not promise that every engine's plan may be enqueued by two threads at once.
+  std::mutex mutex;
+
+  // Validates the graph and asks for engines.
+  Status complete(bool is_float32) {
+    PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
+    PENSTOCK_RETURN_IF_ERROR(guarded("describing the graph", [&] { return graph.validate(); }));
+    PENSTOCK_RETURN_IF_ERROR(guarded("describing the graph", [&] {
+      return graph.build_operation_graph(handle.get());
+    }));
+    return guarded("asking for engines", [&] {
+      const auto answer =
+          graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
+      // Tensor cores would round float32 operands to TF32.
+      if (is_float32) graph.deselect_numeric_notes({fe::NumericalNote_t::TENSOR_CORE});
+      return answer;
+    });
+  }
+};
+
+const std::string& why_no_cudnn() { return cudnn().error(); }
+
+CudnnGraph::CudnnGraph(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CudnnGraph::~CudnnGraph() = default;
+
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& convolution) {
+  if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
+  auto state = std::make_unique<State>();
+  try {
+    fe::graph::Graph& graph = state->graph;
+    graph.set_intermediate_data_type(fe::DataType_t::FLOAT)
+        .set_compute_data_type(fe::DataType_t::FLOAT);
+    const Tensor x = graph.tensor(describe(convolution.x, CudnnRole::kX));
+    const Tensor w = graph.tensor(describe(convolution.w, CudnnRole::kW));
+    Tensor y = graph.conv_fprop(x, w,
+                                fe::graph::Conv_fprop_attributes()
+                                    .set_pre_padding(convolution.pads_begin)
+                                    .set_post_padding(convolution.pads_end)
+                                    .set_stride(convolution.strides)
+                                    .set_dilation(convolution.dilations));
+    y->set_dim(convolution.y.shape).set_stride(convolution.y.strides);
+    if (convolution.has_bias) {
+      const int64_t channels = convolution.y.shape[1];
+      CudnnTensor bias{convolution.y.dtype, {1, channels, 1, 1}, {channels, 1, channels, channels}};
+      y = add(graph, y, graph.tensor(describe(bias, CudnnRole::kBias)));
+    }
+    if (convolution.has_residual) {
+      y = add(graph, y, graph.tensor(describe(convolution.y, CudnnRole::kResidual)));
+    }
+    finish(activate(graph, y, convolution), convolution.y, CudnnRole::kY);
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
+  }
+  PENSTOCK_RETURN_IF_ERROR(state->complete(convolution.y.dtype == DataType::kFloat32));
+  return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
+}
+
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnAttention& attention) {
+  if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
+  auto state = std::make_unique<State>();
+  try {
+    fe::graph::Graph& graph = state->graph;
+    graph.set_intermediate_data_type(fe::DataType_t::FLOAT)
+        .set_compute_data_type(fe::DataType_t::FLOAT);
+    auto attributes = fe::graph::SDPA_attributes()
+                          .set_name("attention")
+                          .set_generate_stats(false)
+                          .set_attn_scale(attention.scale);
+    if (attention.causal) {
+      if (attention.q.shape[2] == attention.k.shape[2]) {
+        attributes.set_causal_mask(true);
+      } else {
+        attributes.set_causal_mask_bottom_right(true);
+      }
+    }
+    if (attention.has_mask) {
+      attributes.set_bias(graph.tensor(describe(attention.mask, CudnnRole::kMask)));
+    }
+    auto [out, stats] = graph.sdpa(graph.tensor(describe(attention.q, CudnnRole::kQ)),
+                                   graph.tensor(describe(attention.k, CudnnRole::kK)),
+                                   graph.tensor(describe(attention.v, CudnnRole::kV)), attributes);
+    finish(out, attention.out, CudnnRole::kOut);
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
+  }
+  PENSTOCK_RETURN_IF_ERROR(state->complete(false));
+  return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
+}
+
+int CudnnGraph::engine_count() const {
+  return static_cast<int>(state_->graph.get_execution_plan_count());
+}
+
+Status CudnnGraph::prepare(int index) {
+  PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
+  PENSTOCK_RETURN_IF_ERROR(guarded("preparing an engine", [&] {
+    return state_->graph.build_plan_at_index(handle.get(), index);
+  }));
+  state_->prepared = index;
+  return guarded("preparing an engine", [&] {
+    return state_->graph.get_workspace_size_plan_at_index(index, state_->workspace_bytes);
+  });
+}
+
+size_t CudnnGraph::workspace_bytes() const { return static_cast<size_t>(state_->workspace_bytes); }
+
+Status CudnnGraph::run(const std::vector<std::pair<CudnnRole, void*>>& tensors, void* workspace,
+                       cudaStream_t stream) const {
+  PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
+  if (fe::detail::set_stream(handle.get(), stream) != CUDNN_STATUS_SUCCESS) {
+    return {StatusCode::kInternal, "cuDNN refuses the stream"};
+  }
+  std::unordered_map<int64_t, void*> addresses;
+  for (const auto& [role, address] : tensors) addresses[static_cast<int64_t>(role)] = address;
+  const std::lock_guard lock(state_->mutex);
+  return guarded("enqueueing an engine", [&] {
+    return state_->graph.execute_plan_at_index(handle.get(), addresses, workspace,
+                                               state_->prepared);
+  });
+}
+
+}  // namespace penstock::backends::cuda

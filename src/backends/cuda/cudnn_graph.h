@@ -1,0 +1,75 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <penstock/status.h>
+#include <penstock/types.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace penstock::backends::cuda {
+
+// A tensor of device memory as cuDNN is told of it: extents in the model's order, strides in
+// elements.
+struct CudnnTensor {
+  DataType dtype = DataType::kUndefined;
+  Shape shape;
+  Shape strides;
+};
+
+// What follows a convolution in the same kernel.
+enum class CudnnActivation : uint8_t { kNone, kRelu, kClip, kSigmoid, kTanh, kGelu, kGeluTanh, kSilu };
+
+// y = activation(conv(x, w) + bias + residual). The groups follow from x's and w's channels.
+struct CudnnConvolution {
+  CudnnTensor x, w, y;
+  bool has_bias = false;      // [1, channels, 1, 1], of y's type
+  bool has_residual = false;  // as y
+  CudnnActivation activation = CudnnActivation::kNone;
+  float low = 0;  // of kClip
+  float high = 0;
+  std::vector<int64_t> pads_begin, pads_end, strides, dilations;
+};
+
+// softmax(scale q k^T + mask) v, tensors [batch, heads, rows, size].
+struct CudnnAttention {
+  CudnnTensor q, k, v, out;
+  bool has_mask = false;
+  CudnnTensor mask;  // added; [1 or batch, 1 or heads, queries, keys]
+  float scale = 1;
+  bool causal = false;  // the last query sees all keys
+};
+
+// A tensor of a graph, by its part in it.
+enum class CudnnRole : int64_t { kX = 1, kW, kBias, kResidual, kY, kQ, kK, kV, kMask, kOut };
+
+// An operation graph with the engines that cuDNN's heuristics propose for it, fastest expected
+// first.
+class CudnnGraph {
+ public:
+  static Result<std::unique_ptr<CudnnGraph>> create(const CudnnConvolution& convolution);
+  static Result<std::unique_ptr<CudnnGraph>> create(const CudnnAttention& attention);
+  ~CudnnGraph();
+
+  int engine_count() const;
+  // Makes engine `index` ready, which may compile code. An error where it does not take the graph.
+  Status prepare(int index);
+  size_t workspace_bytes() const;  // of the prepared engine
+  // Enqueues the prepared engine. From any thread.
+  Status run(const std::vector<std::pair<CudnnRole, void*>>& tensors, void* workspace,
+             cudaStream_t stream) const;
+
+ private:
+  struct State;
+  explicit CudnnGraph(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+// Empty where cuDNN is here; else why not.
+const std::string& why_no_cudnn();
+
+}  // namespace penstock::backends::cuda

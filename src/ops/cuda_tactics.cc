@@ -1,0 +1,60 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/cuda_tactics.h"
+
+#include "backends/cuda/cuda_backend.h"
+#include "ops/tactic_source.h"
+
+namespace penstock::ops {
+namespace {
+
+const backends::TacticSource& own_tactics() {
+  static const ListedSource kSource("cuda", [] {
+    TacticList all;
+    // One line a family.
+    for (const TacticList& family : {
+             movement_cuda_tactics(),
+             indexing_cuda_tactics(),
+             normalization_cuda_tactics(),
+             reduction_cuda_tactics(),
+             convolution_cuda_tactics(),
+             vision_cuda_tactics(),
+             attention_cuda_tactics(),
+         }) {
+      all.insert(all.end(), family.begin(), family.end());
+    }
+    return all;
+  }());
+  return kSource;
+}
+
+const backends::TacticSource& generated_tactics() {
+  static const ListedSource kSource("nvrtc", generated_cuda_tactics());
+  return kSource;
+}
+
+const backends::TacticSource& cublaslt_source() {
+  static const ListedSource kSource("cublaslt", cublaslt_tactics());
+  return kSource;
+}
+
+const backends::TacticSource& cudnn_source() {
+  static const ListedSource kSource("cudnn",
+                                    {{"Conv", &cudnn_conv()}, {"Attention", &cudnn_attention()}});
+  return kSource;
+}
+
+}  // namespace
+}  // namespace penstock::ops
+
+// What the runtime looks up in this library after opening it.
+extern "C" penstock::Result<std::shared_ptr<penstock::backends::Backend>>* penstock_cuda_backend(
+    int device) {
+  using namespace penstock;
+  Result<std::shared_ptr<backends::cuda::CudaBackend>> backend =
+      backends::cuda::CudaBackend::create(
+          device, {&ops::cudnn_source(), &ops::cublaslt_source(), &ops::generated_tactics(),
+                   &ops::own_tactics()});
+  using Answer = Result<std::shared_ptr<backends::Backend>>;
+  if (!backend.is_ok()) return new Answer(backend.status());
+  return new Answer(std::shared_ptr<backends::Backend>(*std::move(backend)));
+}

@@ -1,0 +1,23 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ops/cpu_tactics.h"
+
+namespace penstock::ops {
+
+// Own kernels of the CUDA backend, a list a family.
+TacticList movement_cuda_tactics();
+TacticList indexing_cuda_tactics();
+TacticList normalization_cuda_tactics();
+TacticList reduction_cuda_tactics();
+TacticList convolution_cuda_tactics();
+TacticList vision_cuda_tactics();
+TacticList attention_cuda_tactics();
+// Kernels written for a node and compiled with NVRTC.
+TacticList generated_cuda_tactics();
+// Kernels of NVIDIA's libraries.
+TacticList cublaslt_tactics();
+const backends::Tactic& cudnn_conv();
+const backends::Tactic& cudnn_attention();
+
+}  // namespace penstock::ops

@@ -1,0 +1,77 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/find_backend.h"
+
+#include <dlfcn.h>
+
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "ops/cpu_tactics.h"
+
+namespace penstock::ops {
+namespace {
+
+using BackendResult = Result<std::shared_ptr<backends::Backend>>;
+using CudaEntry = BackendResult*(int device);
+
+constexpr const char* kCudaLibrary = "libpenstock_cuda.so.0";
+
+// The library lies beside the one that this code is in.
+std::string cuda_library_path() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&find_backend), &info) == 0) return kCudaLibrary;
+  return std::filesystem::path(info.dli_fname).replace_filename(kCudaLibrary).string();
+}
+
+Result<CudaEntry*> cuda_entry() {
+  void* library = dlopen(cuda_library_path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) library = dlopen(kCudaLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    return Status(StatusCode::kUnsupported,
+                  std::string("the CUDA backend is not installed: ") + dlerror());
+  }
+  void* entry = dlsym(library, "penstock_cuda_backend");
+  if (entry == nullptr) {
+    return Status(StatusCode::kUnsupported, "the library libpenstock_cuda that is here is none of Penstock's");
+  }
+  return reinterpret_cast<CudaEntry*>(entry);
+}
+
+// One object a device serves the whole process; what failed once is tried again.
+BackendResult cuda_backend(int device) {
+  static std::mutex mutex;
+  static auto* backends = new std::map<int, std::shared_ptr<backends::Backend>>;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<backends::Backend>& known = (*backends)[device];
+  if (known != nullptr) return known;
+  const Result<CudaEntry*> entry = cuda_entry();
+  PENSTOCK_RETURN_IF_ERROR(entry.status());
+  const std::unique_ptr<BackendResult> made((*entry)(device));
+  PENSTOCK_RETURN_IF_ERROR(made->status());
+  known = **made;
+  return known;
+}
+
+}  // namespace
+
+BackendResult find_backend(std::string_view device) {
+  if (device == "cpu") return cpu_backend();
+  if (device == "auto") {
+    BackendResult first = cuda_backend(0);
+    return first.is_ok() ? std::move(first) : BackendResult(cpu_backend());
+  }
+  if (device == "cuda") return cuda_backend(0);
+  constexpr std::string_view kPrefix = "cuda:";
+  int number = 0;
+  const std::string_view digits = device.substr(std::min(kPrefix.size(), device.size()));
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool is_cuda = device.substr(0, kPrefix.size()) == kPrefix && error == std::errc() &&
+                       end == digits.data() + digits.size() && number >= 0;
+  if (is_cuda) return cuda_backend(number);
+  return Status(StatusCode::kInvalidArgument, "no device is named '" + std::string(device) +
+                                                  "'; known are cpu, cuda:N and auto");
+}
+
+}  // namespace penstock::ops

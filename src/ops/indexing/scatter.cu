@@ -1,0 +1,162 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+// ScatterElements, and both directions of index tuples: GatherND, ScatterND.
+#include <type_traits>
+
+#include "ops/indexing/device_indices.cuh"
+
+namespace penstock::ops {
+namespace {
+
+using namespace backends::cuda;
+
+constexpr int kThreads = 256;
+
+enum class Direction { kGather, kScatter, kScatterAdd };
+
+template <typename Mode>
+struct TupleKernel {
+  TupleArguments a;
+  int64_t batch_items;  // of the tensor that tuples address
+  typename Mode::Index items;
+  typename Mode::Division slice;
+  typename Mode::Division tuples;
+};
+
+template <typename T, typename Mode, Direction kDirection>
+__global__ void move_tuples(const __grid_constant__ TupleKernel<Mode> kernel) {
+  using Index = typename Mode::Index;
+  const TupleArguments& a = kernel.a;
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= kernel.items) return;
+  Index rest = i;
+  const auto within = static_cast<int64_t>(kernel.slice.split(rest));
+  const auto tuple = static_cast<int64_t>(rest);
+  const auto batch = static_cast<int64_t>(kernel.tuples.divide(rest));
+  int64_t place = 0;
+  bool inside = true;
+  for (int d = 0; d < a.depth; ++d) {
+    const int64_t index = index_at(a.indices, tuple * a.depth + d, a.limits[d]);
+    inside = inside && index >= 0;
+    place = place * a.limits[d] + index;
+  }
+  place = batch * kernel.batch_items + place * a.slice + within;
+  const T* x = static_cast<const T*>(a.x);
+  T* y = static_cast<T*>(a.y);
+  if constexpr (kDirection == Direction::kGather) {
+    y[i] = inside ? x[place] : T{};
+  } else if constexpr (kDirection == Direction::kScatter) {
+    if (inside) y[place] = x[i];
+  } else {
+    if (inside) atomicAdd(y + place, x[i]);
+  }
+}
+
+template <typename T, typename Mode, Direction kDirection>
+void launch(const TupleArguments& a, int64_t items, cudaStream_t stream) {
+  TupleKernel<Mode> kernel;
+  kernel.a = a;
+  kernel.batch_items = a.slice;
+  for (int d = 0; d < a.depth; ++d) kernel.batch_items *= a.limits[d];
+  kernel.items = static_cast<typename Mode::Index>(items);
+  kernel.slice = typename Mode::Division(a.slice);
+  kernel.tuples = typename Mode::Division(a.tuples);
+  move_tuples<T, Mode, kDirection>
+      <<<static_cast<unsigned>((items + kThreads - 1) / kThreads), kThreads, 0, stream>>>(kernel);
+}
+
+template <typename T, Direction kDirection>
+void launch_sized(const TupleArguments& a, cudaStream_t stream) {
+  const int64_t items = a.batches * a.tuples * a.slice;
+  if (items == 0) return;
+  if (fits_32_bits(items)) {
+    launch<T, Narrow, kDirection>(a, items, stream);
+  } else {
+    launch<T, Wide, kDirection>(a, items, stream);
+  }
+}
+
+template <Direction kDirection>
+void launch_tuples(TupleArguments a, size_t size, cudaStream_t stream) {
+  const size_t width = run_width(a.x, a.y, a.slice, size);
+  a.slice /= static_cast<int64_t>(width / size);
+  dispatch_width(
+      width, [&](auto tag) { launch_sized<typename decltype(tag)::type, kDirection>(a, stream); });
+}
+
+template <typename Mode>
+struct ElementKernel {
+  ElementArguments a;
+  typename Mode::Index items;
+  typename Mode::Division extents[kMaxIndexAxes];
+};
+
+template <typename T, typename Mode>
+__global__ void scatter_elements(const __grid_constant__ ElementKernel<Mode> kernel) {
+  using Index = typename Mode::Index;
+  const ElementArguments& a = kernel.a;
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= kernel.items) return;
+  const int64_t index = index_at(a.indices, static_cast<int64_t>(i), a.limit);
+  if (index < 0) return;
+  Index rest = i;
+  int64_t to = 0;
+  for (int d = a.axes - 1; d >= 0; --d) {
+    const auto place = static_cast<int64_t>(kernel.extents[d].split(rest));
+    to += (d == a.axis ? index : place) * a.strides[d];
+  }
+  const T value = static_cast<const T*>(a.x)[i];
+  // Elements that are only written are unsigned integers here; floats are added.
+  if constexpr (std::is_same_v<T, float>) {
+    atomicAdd(static_cast<float*>(a.y) + to, value);
+  } else {
+    static_cast<T*>(a.y)[to] = value;
+  }
+}
+
+template <typename T>
+void launch_elements(const ElementArguments& a, cudaStream_t stream) {
+  int64_t items = 1;
+  for (int d = 0; d < a.axes; ++d) items *= a.extents[d];
+  if (items == 0) return;
+  const auto blocks = static_cast<unsigned>((items + kThreads - 1) / kThreads);
+  const auto run = [&](auto mode) {
+    using Mode = decltype(mode);
+    ElementKernel<Mode> kernel;
+    kernel.a = a;
+    kernel.items = static_cast<typename Mode::Index>(items);
+    for (int d = 0; d < a.axes; ++d) kernel.extents[d] = typename Mode::Division(a.extents[d]);
+    scatter_elements<T, Mode><<<blocks, kThreads, 0, stream>>>(kernel);
+  };
+  if (fits_32_bits(items)) {
+    run(Narrow{});
+  } else {
+    run(Wide{});
+  }
+}
+
+}  // namespace
+
+void launch_gather_nd(const TupleArguments& a, size_t element_bytes, cudaStream_t stream) {
+  launch_tuples<Direction::kGather>(a, element_bytes, stream);
+}
+
+void launch_scatter_nd(const TupleArguments& a, size_t element_bytes, bool adds,
+                       cudaStream_t stream) {
+  if (adds) {
+    launch_sized<float, Direction::kScatterAdd>(a, stream);
+  } else {
+    launch_tuples<Direction::kScatter>(a, element_bytes, stream);
+  }
+}
+
+void launch_scatter_elements(const ElementArguments& a, size_t element_bytes, bool adds,
+                             cudaStream_t stream) {
+  if (adds) {
+    launch_elements<float>(a, stream);
+    return;
+  }
+  dispatch_size(element_bytes,
+                [&](auto tag) { launch_elements<typename decltype(tag)::type>(a, stream); });
+}
+
+}  // namespace penstock::ops

@@ -1,0 +1,193 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "passes/precision.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/half.h"
+#include "ops/elementwise/pointwise_program.h"
+
+namespace penstock::passes {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::Value;
+
+// Operators whose kernels sum in float32, or that only move elements. Not here, and so in float32:
+// what squares or sums without a mean after it (ReduceSumSquare, CumSum), recurrent states, and
+// what is computed once for all (Range, resampling grids).
+constexpr std::string_view kOperators[] = {
+    "Conv",
+    "ConvTranspose",
+    "MatMul",
+    "Attention",
+    "LayerNormalization",
+    "RMSNormalization",
+    "InstanceNormalization",
+    "GroupNormalization",
+    "BatchNormalization",
+    "Softmax",
+    "LogSoftmax",
+    "Pointwise",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "Slice",
+    "Concat",
+    "Split",
+    "Pad",
+    "Expand",
+    "Tile",
+    "Copy",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "DepthToSpace",
+    "SpaceToDepth",
+    "Resize",
+    "Trilu",
+};
+
+// Pointwise functions that leave the range of float16 from ordinary operands.
+constexpr std::string_view kLarge[] = {"Exp", "Pow", "Reciprocal", "Log"};
+
+bool contains(std::span<const std::string_view> list, std::string_view op) {
+  return std::find(list.begin(), list.end(), op) != list.end();
+}
+
+float largest_of(DataType target) { return target == DataType::kFloat16 ? 65504.0f : 3.3895314e38f; }
+
+ir::ConstantRef convert(const ir::Constant& constant, DataType target) {
+  ir::ConstantRef result = ir::make_constant(target, constant.shape, nullptr);
+  auto* bits = reinterpret_cast<uint16_t*>(const_cast<std::byte*>(result->data));
+  const float most = largest_of(target);
+  for (float value : constant.as<float>()) {
+    if (std::isfinite(value)) value = std::clamp(value, -most, most);
+    *bits++ = target == DataType::kFloat16 ? Half(value).bits : BFloat16(value).bits;
+  }
+  return result;
+}
+
+class Lowering {
+ public:
+  Lowering(Graph& graph, DataType target) : graph_(graph), target_(target) {}
+
+  void run() {
+    ir::Region& region = graph_.main;
+    for (auto at = region.nodes.begin(); at != region.nodes.end(); ++at) {
+      if (!at->regions.empty() || !keeps_accuracy_in_16_bits(at->op)) {
+        restore_inputs(at);
+      } else {
+        lower(at);
+      }
+    }
+    for (Value*& output : region.outputs) restore_output(output);
+  }
+
+ private:
+  // Casts in front of `where`, once a value.
+  Value* cast(ir::NodeIterator where, Value* value, DataType to,
+              std::unordered_map<Value*, Value*>& known) {
+    if (const auto it = known.find(value); it != known.end()) return it->second;
+    Value* result = graph_.add_value(value->name, to, value->shape);
+    Node node;
+    node.op = "Cast";
+    node.name = result->name;
+    node.attributes.set("to", static_cast<int64_t>(to));
+    node.inputs = {value};
+    node.outputs = {result};
+    if (value->producer != nullptr) node.origins = value->producer->origins;
+    graph_.insert(graph_.main, where, std::move(node));
+    return known[value] = result;
+  }
+
+  Value* lowered(ir::NodeIterator where, Value* value) {
+    if (value == nullptr || value->dtype != DataType::kFloat32) return value;
+    if (!value->is_constant()) return cast(where, value, target_, lower_of_);
+    Value*& constant = lower_of_[value];
+    if (constant == nullptr) {
+      constant = graph_.add_constant(value->name, convert(*value->constant, target_));
+    }
+    return constant;
+  }
+
+  Value* restored(ir::NodeIterator where, Value* value) {
+    return value != nullptr && is_lowered(value)
+               ? cast(where, value, DataType::kFloat32, float_of_)
+               : value;
+  }
+
+  bool is_lowered(const Value* value) const {
+    return lowered_.count(value) != 0;
+  }
+
+  void lower(ir::NodeIterator node) {
+    // Resize's other inputs are sizes and scales.
+    const size_t count = node->op == "Resize" ? 1 : node->inputs.size();
+    for (size_t i = 0; i < count; ++i) node->inputs[i] = lowered(node, node->inputs[i]);
+    for (Value* output : node->outputs) {
+      if (output == nullptr || output->dtype != DataType::kFloat32) continue;
+      output->dtype = target_;
+      lowered_.insert(output);
+    }
+  }
+
+  // Bodies read values of the region around them: they get them as they were.
+  void restore_inputs(ir::NodeIterator node) {
+    for (Value*& input : node->inputs) input = restored(node, input);
+    for (auto& nested : node->regions) {
+      ir::for_each_region(*nested, [&](ir::Region& region) {
+        for (Node& inner : region.nodes) {
+          for (Value*& input : inner.inputs) input = restored(node, input);
+        }
+        for (Value*& output : region.outputs) output = restored(node, output);
+      });
+    }
+  }
+
+  void restore_output(Value*& output) {
+    if (!is_lowered(output)) return;
+    Value* whole = cast(graph_.main.nodes.end(), output, DataType::kFloat32, float_of_);
+    graph_.swap_names(output, whole);
+    output = whole;
+  }
+
+  Graph& graph_;
+  DataType target_;
+  std::unordered_set<const Value*> lowered_;
+  std::unordered_map<Value*, Value*> lower_of_;  // of float32 values
+  std::unordered_map<Value*, Value*> float_of_;  // of lowered ones
+};
+
+}  // namespace
+
+bool keeps_accuracy_in_16_bits(std::string_view op) {
+  if (contains(kOperators, op)) return true;
+  if (contains(kLarge, op)) return false;
+  const auto functions = ops::pointwise_functions();
+  return std::any_of(functions.begin(), functions.end(),
+                     [&](const ops::PointwiseFunction& function) { return function.op == op; });
+}
+
+Status lower_precision(ir::Graph& graph, DataType target) {
+  if (target != DataType::kFloat16 && target != DataType::kBFloat16) {
+    return {StatusCode::kInvalidArgument,
+            std::string(to_string(target)) + " is no 16-bit float to compute in"};
+  }
+  Lowering(graph, target).run();
+  return ir::verify(graph);
+}
+
+}  // namespace penstock::passes
