@@ -2,7 +2,8 @@
 # libpenstock_cuda: the CUDA backend, opened at run time where a GPU is asked for. Built where a CUDA toolkit is found.
 
 set(PENSTOCK_CUDA "AUTO" CACHE STRING "The CUDA backend: ON, OFF, or AUTO, where a toolkit is found")
-set(PENSTOCK_CUDA_ARCHITECTURES "80;86;89;90a;100;120" CACHE STRING "Compute capabilities that kernels are compiled for")
+set(PENSTOCK_CUDA_ARCHITECTURES "80-real;90" CACHE STRING
+    "Compute capabilities that kernels are compiled for; newer cards compile those of the last at start")
 
 if(PENSTOCK_CUDA STREQUAL "AUTO" AND PENSTOCK_SANITIZE)
   return()  # sanitizers and NVIDIA's libraries do not go together

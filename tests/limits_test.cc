@@ -61,7 +61,8 @@ Result<Engine> engine_of(const ModelBuilder& model) {
 class Limited {
  public:
   Limited(const ModelBuilder& model, int64_t iterations, uint64_t memory = 0)
-      : context_(make(model, {1, iterations, memory})) {
+      : context_(make(
+            model, {.threads = 1, .max_loop_iterations = iterations, .max_memory_bytes = memory})) {
     EXPECT_TRUE(context_.is_ok()) << context_.status().message();
   }
 
@@ -109,7 +110,8 @@ TEST(Limits, ALoopWithoutATripCountIsLimitedByDefault) {
   const Result<Engine> engine = engine_of(model);
   ASSERT_TRUE(engine.is_ok()) << engine.status().message();
   EXPECT_GT(ContextOptions().max_loop_iterations, 0);
-  Result<ExecutionContext> context = engine->create_context({.threads = 1, .max_loop_iterations = 50});
+  Result<ExecutionContext> context =
+      engine->create_context({.threads = 1, .max_loop_iterations = 50});
   const Status status = context->run_values({{"x", Tensor(DataType::kFloat32, {1})}}).status();
   EXPECT_THAT(status.message(), HasSubstr("50 iterations"));
   EXPECT_FALSE(engine->create_context({.threads = 1, .max_loop_iterations = -1}).is_ok());
@@ -170,7 +172,8 @@ TEST(Limits, MemoryOfAPlainRunIsLimited) {
   model.input("x", {"n"}).node("Relu", {"x"}, {"y"}).output("y");
   const Result<Engine> engine = engine_of(model);
   ASSERT_TRUE(engine.is_ok()) << engine.status().message();
-  Result<ExecutionContext> context = engine->create_context({.threads = 1, .max_loop_iterations = 0, .max_memory_bytes = 1 << 20});
+  Result<ExecutionContext> context =
+      engine->create_context({.threads = 1, .max_loop_iterations = 0, .max_memory_bytes = 1 << 20});
   const auto run = [&](int64_t n) {
     return context->run_values({{"x", Tensor(DataType::kFloat32, {n})}}).status();
   };

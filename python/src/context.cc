@@ -430,8 +430,8 @@ void bind_context(nb::module_& module) {
           "__init__",
           [](PyContext* self, const Engine& engine, int threads, std::optional<int> profile,
              int64_t iterations, uint64_t memory) {
-            new (self) PyContext(engine, {threads, profile.value_or(kAutomaticProfile), iterations,
-                                          memory});
+            new (self) PyContext(
+                engine, {threads, profile.value_or(kAutomaticProfile), iterations, memory});
           },
           nb::arg("engine"), nb::arg("threads") = 0, nb::arg("profile") = nb::none(),
           nb::arg("max_loop_iterations") = ContextOptions().max_loop_iterations,

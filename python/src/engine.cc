@@ -163,8 +163,8 @@ void bind_engine(nb::module_& module) {
           "create_context",
           [](const Engine& self, int threads, std::optional<int> profile, int64_t iterations,
              uint64_t memory) {
-            return new PyContext(self, {threads, profile.value_or(kAutomaticProfile), iterations,
-                                        memory});
+            return new PyContext(
+                self, {threads, profile.value_or(kAutomaticProfile), iterations, memory});
           },
           nb::arg("threads") = 0, nb::arg("profile") = nb::none(),
           nb::arg("max_loop_iterations") = ContextOptions().max_loop_iterations,
@@ -172,7 +172,8 @@ void bind_engine(nb::module_& module) {
           nb::sig("def create_context(self, threads: int = 0, profile: int | None = None, "
                   "max_loop_iterations: int = 10000000, max_memory_bytes: int = 0) -> Context"),
           "A context of its own shapes, arrays and scratch memory; 0 threads: as many as the plan "
-          "was tuned for. It runs under this profile, or under the first that its inputs fit. A run "
+          "was tuned for. It runs under this profile, or under the first that its inputs fit. A "
+          "run "
           "whose loops go on for more than max_loop_iterations in all (0: no limit), or that needs "
           "more than max_memory_bytes (0: as much as the machine has), ends with an error.")
       .def(

@@ -74,8 +74,9 @@ Result<BenchResult> bench(const Engine& engine, const std::map<std::string, Tens
   catch_interrupts();
   std::vector<ExecutionContext> contexts;
   for (int i = 0; i < settings.streams; ++i) {
-    PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
-                              engine.create_context({.threads = settings.threads, .profile = settings.profile}));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        ExecutionContext context,
+        engine.create_context({.threads = settings.threads, .profile = settings.profile}));
     contexts.push_back(std::move(context));
     PENSTOCK_RETURN_IF_ERROR(set_inputs(contexts.back(), inputs));
     PENSTOCK_RETURN_IF_ERROR(warm_up(contexts.back(), settings));
@@ -102,8 +103,9 @@ Result<BenchResult> bench(const Engine& engine, const std::map<std::string, Tens
 Result<std::vector<LayerTime>> profile_layers(const Engine& engine,
                                               const std::map<std::string, Tensor>& inputs,
                                               const BenchSettings& settings) {
-  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
-                            engine.create_context({.threads = settings.threads, .profile = settings.profile}));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      ExecutionContext context,
+      engine.create_context({.threads = settings.threads, .profile = settings.profile}));
   PENSTOCK_RETURN_IF_ERROR(set_inputs(context, inputs));
   PENSTOCK_RETURN_IF_ERROR(warm_up(context, settings));
   LayerProfiler profiler;

@@ -149,8 +149,9 @@ Status export_times(const BenchResult& result, const std::string& path) {
 Status export_output(const Engine& engine, const std::map<std::string, Tensor>& inputs,
                      const BenchSettings& settings, const std::string& path) {
   if (path.empty()) return Status::ok();
-  PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context,
-                            engine.create_context({.threads = settings.threads, .profile = settings.profile}));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      ExecutionContext context,
+      engine.create_context({.threads = settings.threads, .profile = settings.profile}));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run(inputs));
   nlohmann::json array = nlohmann::json::array();
   for (const auto& [name, tensor] : outputs) {

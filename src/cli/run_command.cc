@@ -25,9 +25,9 @@ struct RunArguments {
 Status run_plan(const RunArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
-  PENSTOCK_ASSIGN_OR_RETURN(const auto inputs,
-                            make_values(engine, arguments.inputs, shapes, arguments.seed,
-                                        arguments.context.profile));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const auto inputs,
+      make_values(engine, arguments.inputs, shapes, arguments.seed, arguments.context.profile));
   PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context(arguments.context));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run_values(inputs));
   if (!arguments.output_dir.empty()) {

@@ -16,8 +16,8 @@
 #include "import/import.h"
 #include "ops/cpu_tactics.h"
 #include "ops/find_backend.h"
-#include "passes/precision.h"
 #include "passes/pipeline.h"
+#include "passes/precision.h"
 #include "tune/layout_choice.h"
 #include "tune/shared_choice.h"
 

@@ -50,8 +50,8 @@ class Lowering {
     out_.program.bodies.emplace_back();
     find_device_inputs();
     for (const Value* input : graph_.main.inputs) {
-      const int slot = define(*input, Slot::Kind::kInput, Layout::kPlain,
-                              device_inputs_.count(input) != 0);
+      const int slot =
+          define(*input, Slot::Kind::kInput, Layout::kPlain, device_inputs_.count(input) != 0);
       if (input->contents) out_.program.slots[slot].contents = *input->contents;
       out_.program.bodies[0].inputs.push_back(slot);
     }
@@ -145,8 +145,8 @@ class Lowering {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       int slot = packed[i];
       if (node.inputs[i] != nullptr && slot < 0) {
-        PENSTOCK_ASSIGN_OR_RETURN(
-            slot, operand(*node.inputs[i], chosen.form.inputs[i], on_device, body));
+        PENSTOCK_ASSIGN_OR_RETURN(slot,
+                                  operand(*node.inputs[i], chosen.form.inputs[i], on_device, body));
       }
       step.inputs.push_back(slot);
     }
@@ -159,10 +159,9 @@ class Lowering {
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const Value* output = node.outputs[i];
-      step.outputs.push_back(
-          output == nullptr ? -1
-                            : define(*output, Slot::Kind::kActivation, chosen.form.outputs[i],
-                                     on_device));
+      step.outputs.push_back(output == nullptr ? -1
+                                               : define(*output, Slot::Kind::kActivation,
+                                                        chosen.form.outputs[i], on_device));
     }
     push(std::move(step), body, {&candidates, index, chosen.microseconds});
     return Status::ok();
@@ -266,8 +265,8 @@ class Lowering {
                    bool on_device) {
     const ir::ConstantRef data = known->dtype == DataType::kString ? stored_strings(*known) : known;
     const uint64_t offset = pool_.add(data);
-    const auto key =
-        std::make_tuple(offset, data->bytes, format, to_string(value.shape), value.dtype, on_device);
+    const auto key = std::make_tuple(offset, data->bytes, format, to_string(value.shape),
+                                     value.dtype, on_device);
     if (auto it = constants_.find(key); it != constants_.end()) return it->second;
     Slot slot;
     slot.name = value.name;
@@ -311,7 +310,8 @@ class Lowering {
     step.op = "Copy";
     step.name = value.name;
     const backends::Tactic* copier = tuner_.copier(on_device);
-    if (copier == nullptr) return Status(StatusCode::kInternal, "nothing copies '" + value.name + "'");
+    if (copier == nullptr)
+      return Status(StatusCode::kInternal, "nothing copies '" + value.name + "'");
     step.tactic = copier->name();
     step.inputs = {slot};
     Slot copy;

@@ -51,9 +51,8 @@ extern "C" penstock::Result<std::shared_ptr<penstock::backends::Backend>>* penst
     int device) {
   using namespace penstock;
   Result<std::shared_ptr<backends::cuda::CudaBackend>> backend =
-      backends::cuda::CudaBackend::create(
-          device, {&ops::cudnn_source(), &ops::cublaslt_source(), &ops::generated_tactics(),
-                   &ops::own_tactics()});
+      backends::cuda::CudaBackend::create(device, {&ops::cudnn_source(), &ops::cublaslt_source(),
+                                                   &ops::generated_tactics(), &ops::own_tactics()});
   using Answer = Result<std::shared_ptr<backends::Backend>>;
   if (!backend.is_ok()) return new Answer(backend.status());
   return new Answer(std::shared_ptr<backends::Backend>(*std::move(backend)));

@@ -72,8 +72,7 @@ Result<TensorView> DeviceRun::output(size_t i, const Shape& shape) {
   if (outputs_[i] == nullptr) {
     const std::vector<std::byte> poison(bytes_of(operand) + kMargin, kPoison);
     PENSTOCK_ASSIGN_OR_RETURN(outputs_[i], take(poison.size()));
-    PENSTOCK_RETURN_IF_ERROR(
-        backend_.copy_in(outputs_[i], poison.data(), poison.size(), stream_));
+    PENSTOCK_RETURN_IF_ERROR(backend_.copy_in(outputs_[i], poison.data(), poison.size(), stream_));
     PENSTOCK_RETURN_IF_ERROR(stream_.synchronize());
   }
   return TensorView{operand.dtype, operand.layout, &operand.shape, outputs_[i]};
@@ -97,8 +96,7 @@ Status DeviceRun::execute(const backends::Kernel& kernel) {
 Result<std::vector<std::byte>> DeviceRun::read(size_t i) {
   if (outputs_[i] == nullptr) return std::vector<std::byte>();
   std::vector<std::byte> content(bytes_of(node_.outputs[i]) + kMargin);
-  PENSTOCK_RETURN_IF_ERROR(
-      backend_.copy_out(content.data(), outputs_[i], content.size(), stream_));
+  PENSTOCK_RETURN_IF_ERROR(backend_.copy_out(content.data(), outputs_[i], content.size(), stream_));
   PENSTOCK_RETURN_IF_ERROR(stream_.synchronize());
   const auto margin = content.end() - static_cast<int64_t>(kMargin);
   if (std::any_of(margin, content.end(), [](std::byte b) { return b != kPoison; })) {

@@ -35,8 +35,8 @@ class DeviceRun : public backends::KernelRun {
 
   // Enqueues the kernel; the first time, takes its workspace.
   Status execute(const backends::Kernel& kernel);
-  // Waits, and copies output i back. An error where the kernel wrote behind it; empty where it wrote
-  // nothing.
+  // Waits, and copies output i back. An error where the kernel wrote behind it; empty where it
+  // wrote nothing.
   Result<std::vector<std::byte>> read(size_t i);
 
  private:

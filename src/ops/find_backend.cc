@@ -34,7 +34,8 @@ Result<CudaEntry*> cuda_entry() {
   }
   void* entry = dlsym(library, "penstock_cuda_backend");
   if (entry == nullptr) {
-    return Status(StatusCode::kUnsupported, "the library libpenstock_cuda that is here is none of Penstock's");
+    return Status(StatusCode::kUnsupported,
+                  "the library libpenstock_cuda that is here is none of Penstock's");
   }
   return reinterpret_cast<CudaEntry*>(entry);
 }
@@ -70,8 +71,8 @@ BackendResult find_backend(std::string_view device) {
   const bool is_cuda = device.substr(0, kPrefix.size()) == kPrefix && error == std::errc() &&
                        end == digits.data() + digits.size() && number >= 0;
   if (is_cuda) return cuda_backend(number);
-  return Status(StatusCode::kInvalidArgument, "no device is named '" + std::string(device) +
-                                                  "'; known are cpu, cuda:N and auto");
+  return Status(StatusCode::kInvalidArgument,
+                "no device is named '" + std::string(device) + "'; known are cpu, cuda:N and auto");
 }
 
 }  // namespace penstock::ops

@@ -87,8 +87,8 @@ HostTensor from_layout(const HostTensor& tensor, ir::Layout layout);
 
 // The node as tactics see it, all operands row-major; outputs have the shapes of `outputs`.
 backends::NodeFacts node_facts(const OpCase& c, const std::vector<HostTensor>& outputs);
-// Runs `tactic` of `backend`, the CPU's where none is given, in one form: converts the inputs to its layouts, packs what it packs, binds, runs,
-// and gives the outputs row-major.
+// Runs `tactic` of `backend`, the CPU's where none is given, in one form: converts the inputs to
+// its layouts, packs what it packs, binds, runs, and gives the outputs row-major.
 Result<std::vector<HostTensor>> run_tactic(const backends::Tactic& tactic, const OpCase& c,
                                            const backends::Form& form,
                                            const std::vector<HostTensor>& expected,

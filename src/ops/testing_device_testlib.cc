@@ -88,8 +88,9 @@ void expect_matches(Backend& device, const OpCase& c, const std::vector<HostTens
                            " as " + form.config;
         for (ir::Layout layout : form.inputs) what += " " + std::string(ir::to_string(layout));
         for (const HostTensor& input : c.inputs) {
-          what += input.storage ? ", " + std::string(to_string(input.dtype)) + to_string(input.shape)
-                                : ", none";
+          what += input.storage
+                      ? ", " + std::string(to_string(input.dtype)) + to_string(input.shape)
+                      : ", none";
         }
         SCOPED_TRACE(what);
         const auto outputs = run_tactic(*tactic, c, form, expected, &device);
@@ -137,9 +138,9 @@ Result<std::vector<HostTensor>> run_on_device(Backend& backend, const backends::
     PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, run->read(i));
     const bool is_empty = element_count(operand.shape) == 0;
     if (bytes.empty() && !is_empty) continue;
-    outputs[i] = {operand.dtype, operand.shape,
-                  ir::make_constant(DataType::kUInt8, {static_cast<int64_t>(bytes.size())},
-                                    bytes.data())};
+    outputs[i] = {
+        operand.dtype, operand.shape,
+        ir::make_constant(DataType::kUInt8, {static_cast<int64_t>(bytes.size())}, bytes.data())};
     outputs[i] = from_layout(outputs[i], form.outputs[i]);
   }
   return outputs;

@@ -67,7 +67,9 @@ bool contains(std::span<const std::string_view> list, std::string_view op) {
   return std::find(list.begin(), list.end(), op) != list.end();
 }
 
-float largest_of(DataType target) { return target == DataType::kFloat16 ? 65504.0f : 3.3895314e38f; }
+float largest_of(DataType target) {
+  return target == DataType::kFloat16 ? 65504.0f : 3.3895314e38f;
+}
 
 ir::ConstantRef convert(const ir::Constant& constant, DataType target) {
   ir::ConstantRef result = ir::make_constant(target, constant.shape, nullptr);
@@ -124,14 +126,11 @@ class Lowering {
   }
 
   Value* restored(ir::NodeIterator where, Value* value) {
-    return value != nullptr && is_lowered(value)
-               ? cast(where, value, DataType::kFloat32, float_of_)
-               : value;
+    return value != nullptr && is_lowered(value) ? cast(where, value, DataType::kFloat32, float_of_)
+                                                 : value;
   }
 
-  bool is_lowered(const Value* value) const {
-    return lowered_.count(value) != 0;
-  }
+  bool is_lowered(const Value* value) const { return lowered_.count(value) != 0; }
 
   void lower(ir::NodeIterator node) {
     // Resize's other inputs are sizes and scales.

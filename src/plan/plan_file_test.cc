@@ -232,6 +232,7 @@ TEST(Program, ValuesThatArePlannedAreExtents) {
                                "",
                                -1,
                                {},
+                               false,
                                {ir::Dim::symbol("value_0_of_s")}});
       program.slots.back().contents.resize(count, 1);
       program.bodies[0].inputs.push_back(4);

@@ -81,8 +81,9 @@ void ProgramState::plan_arena(Binding& binding, int threads) const {
         if (step.inputs[j] < 0) continue;
         const int root = roots_[step.inputs[j]];
         if (block_of[root] >= 0 && last_use[root] == at &&
-            program().slots[root].on_device == program().slots[slot].on_device && storage(step.inputs[j]) == block.bytes &&
-            reads_root_once(*this, step, root) && steps[i].tactic->can_run_in_place(node, j)) {
+            program().slots[root].on_device == program().slots[slot].on_device &&
+            storage(step.inputs[j]) == block.bytes && reads_root_once(*this, step, root) &&
+            steps[i].tactic->can_run_in_place(node, j)) {
           block.same_place_as = block_of[root];
         }
       }
@@ -93,8 +94,7 @@ void ProgramState::plan_arena(Binding& binding, int threads) const {
   }
   const std::array memory = {plan::plan_memory(blocks[0]), plan::plan_memory(blocks[1])};
   const auto offset = [&](int block, bool on_device) {
-    return block < 0 ? int64_t{-1}
-                     : static_cast<int64_t>(memory[on_device ? 1 : 0].offsets[block]);
+    return block < 0 ? int64_t{-1} : static_cast<int64_t>(memory[on_device ? 1 : 0].offsets[block]);
   };
   for (size_t i = 0; i < block_of.size(); ++i) {
     binding.slot_offsets.push_back(offset(block_of[i], program().slots[i].on_device));

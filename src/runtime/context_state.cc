@@ -218,7 +218,8 @@ Status ContextState::prepare() {
 void* ContextState::address_of(int slot) const {
   const int root = program_->root_of(slot);
   const Slot& facts = program_->program().slots[root];
-  if (facts.kind == Slot::Kind::kConstant) return const_cast<void*>(program_->constant_address(root));
+  if (facts.kind == Slot::Kind::kConstant)
+    return const_cast<void*>(program_->constant_address(root));
   if (slot_addresses_[root] != nullptr || facts.kind == Slot::Kind::kInput) {
     return slot_addresses_[root];
   }
@@ -370,8 +371,7 @@ void ContextState::observe(const StepCode& code) const {
     std::vector<std::byte> copy;
     if (facts.on_device) {
       copy.resize(ir::storage_bytes(facts.dtype, *shape, facts.layout));
-      const Status copied =
-          engine_->backend().copy_out(copy.data(), data, copy.size(), *stream_);
+      const Status copied = engine_->backend().copy_out(copy.data(), data, copy.size(), *stream_);
       if (!copied.is_ok() || !stream_->synchronize().is_ok()) continue;
       data = copy.data();
     }

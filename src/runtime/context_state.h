@@ -190,7 +190,7 @@ class ContextState {
   int wanted_profile_ = kAutomaticProfile;
   size_t profile_ = 0;  // in use
   ProgramState* program_;
-  std::vector<ProgramRuns> runs_;  // by profile
+  std::vector<ProgramRuns> runs_;    // by profile
   std::vector<Shape> input_shapes_;  // by input position
   std::vector<bool> input_set_;
   std::vector<std::vector<int64_t>> values_;  // by input position: what shape inputs hold
@@ -203,10 +203,10 @@ class ContextState {
   std::vector<void*> slot_addresses_;         // the same by slot of the program in use
   std::vector<OutputAllocator*> slot_allocators_;
   std::vector<DeviceBuffer>
-      output_buffers_;  // by output position, where the caller gave no address
-  DeviceBuffer arena_;         // of the host's steps
-  DeviceBuffer device_arena_;  // of the device's, where that has memory of its own
-  std::vector<DeviceBuffer> device_inputs_;   // by position, where the caller's are on the host
+      output_buffers_;                       // by output position, where the caller gave no address
+  DeviceBuffer arena_;                       // of the host's steps
+  DeviceBuffer device_arena_;                // of the device's, where that has memory of its own
+  std::vector<DeviceBuffer> device_inputs_;  // by position, where the caller's are on the host
   std::vector<DeviceBuffer> device_outputs_;
   std::vector<StagedCopy> staged_inputs_;
   std::vector<StagedCopy> staged_outputs_;

@@ -15,12 +15,14 @@ constexpr std::string_view kCopies = "copies of the outputs";
 }  // namespace
 
 Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path)));
+  PENSTOCK_ASSIGN_OR_RETURN(auto state,
+                            runtime::EngineState::open(plan::PlanFile::open(plan_path)));
   return Engine(std::move(state));
 }
 
 Result<Engine> Engine::deserialize(Plan plan) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan))));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      auto state, runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan))));
   return Engine(std::move(state));
 }
 

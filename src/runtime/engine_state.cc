@@ -9,9 +9,9 @@
 
 namespace penstock::runtime {
 
-Result<std::shared_ptr<EngineState>> EngineState::create(
-    plan::PlanFile file, std::shared_ptr<backends::Backend> backend,
-    std::shared_ptr<backends::Backend> host) {
+Result<std::shared_ptr<EngineState>> EngineState::create(plan::PlanFile file,
+                                                         std::shared_ptr<backends::Backend> backend,
+                                                         std::shared_ptr<backends::Backend> host) {
   std::shared_ptr<EngineState> state(new EngineState());
   state->file_ = std::make_shared<const plan::PlanFile>(std::move(file));
   state->backend_ = std::move(backend);
@@ -21,8 +21,7 @@ Result<std::shared_ptr<EngineState>> EngineState::create(
     return Status(StatusCode::kUnsupported, state->file_->label() + " was built for " + needed +
                                                 ", and this " +
                                                 (state->is_mixed() ? "device" : "processor") +
-                                                " runs " +
-                                                state->backend_->instruction_set() +
+                                                " runs " + state->backend_->instruction_set() +
                                                 " at most; build the plan again on this machine");
   }
   for (const plan::Program& program : state->contents().programs) {
@@ -49,9 +48,9 @@ Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> fi
   const std::string& device = file->contents().backend;
   Result<std::shared_ptr<backends::Backend>> backend = ops::find_backend(device);
   if (!backend.is_ok()) {
-    return Status(StatusCode::kUnsupported, file->label() + " was built for device '" + device +
-                                                "', which is not here: " +
-                                                backend.status().message());
+    return Status(StatusCode::kUnsupported,
+                  file->label() + " was built for device '" + device +
+                      "', which is not here: " + backend.status().message());
   }
   return create(*std::move(file), *std::move(backend), ops::cpu_backend());
 }
@@ -72,8 +71,9 @@ Status EngineState::upload_constants() {
   }
   if (bytes.empty()) return Status::ok();
   if (!is_mixed()) {
-    return {StatusCode::kInvalidPlan, file_->label() + " contradicts itself: it has constants for a "
-                                                       "device, and was built for none"};
+    return {StatusCode::kInvalidPlan, file_->label() +
+                                          " contradicts itself: it has constants for a "
+                                          "device, and was built for none"};
   }
   std::map<uint64_t, uint64_t> places;
   for (const auto& [offset, size] : bytes) {
@@ -90,8 +90,8 @@ Status EngineState::upload_constants() {
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<backends::Stream> stream,
                             backend_->create_stream(1));
   for (const auto& [offset, size] : bytes) {
-    PENSTOCK_RETURN_IF_ERROR(backend_->copy_in(memory + places[offset],
-                                               file_->constants() + offset, size, *stream));
+    PENSTOCK_RETURN_IF_ERROR(
+        backend_->copy_in(memory + places[offset], file_->constants() + offset, size, *stream));
   }
   PENSTOCK_RETURN_IF_ERROR(stream->synchronize());
   for (const auto& program : programs_) program->set_device_constants(memory, places);

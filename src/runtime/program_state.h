@@ -38,7 +38,7 @@ struct Binding {
   std::vector<int64_t> workspace_offsets;                  // by main step: into the arena, or -1
   size_t arena_bytes = 0;         // of the host, where it is the device too
   size_t device_arena_bytes = 0;  // where the device has memory of its own
-  size_t activation_bytes = 0;  // as if no memory were shared
+  size_t activation_bytes = 0;    // as if no memory were shared
 };
 
 // Everything of one program of an opened plan that does not change.

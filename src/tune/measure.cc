@@ -117,8 +117,8 @@ Result<double> time_runs(Run& run, const backends::Kernel& kernel, backends::Str
   PENSTOCK_ASSIGN_OR_RETURN(double estimate, stream.time(execute, 1));
   estimate = std::max(0.05, estimate);
   // Short kernels are timed in batches: the clock costs some 30 ns, and on a GPU some 2 us.
-  const int batch = std::clamp(
-      static_cast<int>((stream.is_asynchronous() ? 200.0 : 20.0) / estimate), 1, 100);
+  const int batch =
+      std::clamp(static_cast<int>((stream.is_asynchronous() ? 200.0 : 20.0) / estimate), 1, 100);
   Times times(options);
   while (!times.is_enough()) {
     const int64_t before = preemptions();

@@ -119,8 +119,9 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
 bool Tuner::is_late(const ir::Node& node) {
   const bool late =
       depends_on_data(node) || !node.regions.empty() ||
-      std::any_of(node.inputs.begin(), node.inputs.end(),
-                  [&](const ir::Value* input) { return late_values_.count(input) != 0; });
+      std::any_of(node.inputs.begin(), node.inputs.end(), [&](const ir::Value* input) {
+        return input != nullptr && late_values_.count(input) != 0;
+      });
   if (late) late_values_.insert(node.outputs.begin(), node.outputs.end());
   return late;
 }

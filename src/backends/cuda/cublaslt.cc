@@ -33,7 +33,7 @@ const std::string& why_no_cublaslt() { return cublaslt().library.error(); }
 Status cublas_status(cublasStatus_t status, std::string_view what) {
   if (status == CUBLAS_STATUS_SUCCESS) return Status::ok();
   PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaGetLastError(), what));
-  const StatusCode code = status == CUBLAS_STATUS_ALLOC_FAILED   ? StatusCode::kOutOfMemory
+  const StatusCode code = status == CUBLAS_STATUS_ALLOC_FAILED    ? StatusCode::kOutOfMemory
                           : status == CUBLAS_STATUS_NOT_SUPPORTED ? StatusCode::kUnsupported
                                                                   : StatusCode::kInternal;
   return {code, std::string(what) + ": cuBLASLt answers " + std::to_string(status)};

@@ -23,10 +23,8 @@ bool is_sticky(cudaError_t code) {
     case cudaErrorLaunchFailure:
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
-    case cudaErrorContained:
-      return true;
-    default:
-      return false;
+    case cudaErrorContained: return true;
+    default: return false;
   }
 }
 
@@ -35,8 +33,8 @@ std::string text_of(cudaError_t code) {
 }
 
 Status lost(cudaError_t code) {
-  return {StatusCode::kDeviceLost, "the CUDA device is lost (" + text_of(code) +
-                                       "): end this process and start it again"};
+  return {StatusCode::kDeviceLost,
+          "the CUDA device is lost (" + text_of(code) + "): end this process and start it again"};
 }
 
 }  // namespace
@@ -50,12 +48,11 @@ Status cuda_status(cudaError_t code, std::string_view what) {
   if (const cudaError_t first = lost_with.load(); first != cudaSuccess) {
     return lost(first).with_context(what);
   }
-  const StatusCode kind =
-      code == cudaErrorMemoryAllocation ? StatusCode::kOutOfMemory
-      : code == cudaErrorInsufficientDriver || code == cudaErrorNoDevice ||
-              code == cudaErrorNoKernelImageForDevice
-          ? StatusCode::kUnsupported
-          : StatusCode::kInternal;
+  const StatusCode kind = code == cudaErrorMemoryAllocation ? StatusCode::kOutOfMemory
+                          : code == cudaErrorInsufficientDriver || code == cudaErrorNoDevice ||
+                                  code == cudaErrorNoKernelImageForDevice
+                              ? StatusCode::kUnsupported
+                              : StatusCode::kInternal;
   return {kind, std::string(what) + ": " + text_of(code)};
 }
 

@@ -99,7 +99,8 @@ CudaEvent::~CudaEvent() {
 }
 
 void CudaEvent::record(Stream& stream) {
-  if (event_ == nullptr) status_ = cuda_status(cudaEventCreate(&event_), "creation of a CUDA event");
+  if (event_ == nullptr)
+    status_ = cuda_status(cudaEventCreate(&event_), "creation of a CUDA event");
   if (status_.is_ok()) {
     status_ = cuda_status(cudaEventRecord(event_, stream_of(stream)), "recording a CUDA event");
   }
@@ -112,10 +113,9 @@ Status CudaEvent::wait() {
 
 Result<double> CudaEvent::elapsed_ms(const Event& earlier) const {
   float milliseconds = 0;
-  PENSTOCK_RETURN_IF_ERROR(
-      cuda_status(cudaEventElapsedTime(&milliseconds, static_cast<const CudaEvent&>(earlier).event_,
-                                       event_),
-                  "time between CUDA events"));
+  PENSTOCK_RETURN_IF_ERROR(cuda_status(
+      cudaEventElapsedTime(&milliseconds, static_cast<const CudaEvent&>(earlier).event_, event_),
+      "time between CUDA events"));
   return static_cast<double>(milliseconds);
 }
 

@@ -48,8 +48,8 @@ Status guarded(std::string_view what, Fn&& fn) {
   }
 }
 
-// A cuDNN handle is for one thread at a time, and costs a lot to make: handles that nobody uses wait
-// here for the next.
+// A cuDNN handle is for one thread at a time, and costs a lot to make: handles that nobody uses
+// wait here for the next.
 class HandlePool {
  public:
   static HandlePool& get() {
@@ -176,9 +176,8 @@ struct CudnnGraph::State {
   Status complete(bool is_float32) {
     PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
     PENSTOCK_RETURN_IF_ERROR(guarded("describing the graph", [&] { return graph.validate(); }));
-    PENSTOCK_RETURN_IF_ERROR(guarded("describing the graph", [&] {
-      return graph.build_operation_graph(handle.get());
-    }));
+    PENSTOCK_RETURN_IF_ERROR(
+        guarded("describing the graph", [&] { return graph.build_operation_graph(handle.get()); }));
     return guarded("asking for engines", [&] {
       const auto answer =
           graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});

@@ -21,7 +21,16 @@ struct CudnnTensor {
 };
 
 // What follows a convolution in the same kernel.
-enum class CudnnActivation : uint8_t { kNone, kRelu, kClip, kSigmoid, kTanh, kGelu, kGeluTanh, kSilu };
+enum class CudnnActivation : uint8_t {
+  kNone,
+  kRelu,
+  kClip,
+  kSigmoid,
+  kTanh,
+  kGelu,
+  kGeluTanh,
+  kSilu
+};
 
 // y = activation(conv(x, w) + bias + residual). The groups follow from x's and w's channels.
 struct CudnnConvolution {

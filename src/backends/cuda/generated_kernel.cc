@@ -54,13 +54,11 @@ std::string log_of(nvrtcProgram program) {
 Result<std::vector<char>> compile(const std::string& source) {
   Nvrtc& api = nvrtc();
   nvrtcProgram program = nullptr;
-  nvrtcResult result =
-      api.create(&program, source.c_str(), "generated.cu", 0, nullptr, nullptr);
+  nvrtcResult result = api.create(&program, source.c_str(), "generated.cu", 0, nullptr, nullptr);
   if (result != NVRTC_SUCCESS) {
     return Status(StatusCode::kInternal, std::string("NVRTC: ") + api.error(result));
   }
-  const std::string architecture =
-      "--gpu-architecture=sm_" + std::to_string(compute_capability());
+  const std::string architecture = "--gpu-architecture=sm_" + std::to_string(compute_capability());
   const std::array options = {architecture.c_str(), "--std=c++17"};
   result = api.compile(program, static_cast<int>(options.size()), options.data());
   if (result != NVRTC_SUCCESS) {

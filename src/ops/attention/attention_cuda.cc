@@ -61,8 +61,8 @@ CudaAttentionArguments arguments_of(const NodeFacts& node, const AttentionShape&
 }
 
 // Addresses of one run. Operands may begin in the middle of a packed product.
-CudaAttentionArguments placed(CudaAttentionArguments a, const AttentionShape& shape,
-                              KernelRun& run, void* out) {
+CudaAttentionArguments placed(CudaAttentionArguments a, const AttentionShape& shape, KernelRun& run,
+                              void* out) {
   const auto size = static_cast<int64_t>(size_of(a.dtype));
   a.q = run.input(0).as<const std::byte>() + shape.q.first * size;
   a.k = run.input(1).as<const std::byte>() + shape.k.first * size;
@@ -109,8 +109,8 @@ Offer offer_attention_mma(const NodeFacts& node) {
     return Offer::refuse(std::move(refusal));
   }
   const Result<AttentionShape> shape = shape_of(node);
-  const bool is_aligned = shape->q.first % 8 == 0 && shape->k.first % 8 == 0 &&
-                          shape->v.first % 8 == 0;
+  const bool is_aligned =
+      shape->q.first % 8 == 0 && shape->k.first % 8 == 0 && shape->v.first % 8 == 0;
   if (!is_aligned || !takes_attention_mma(arguments_of(node, *shape))) {
     return Offer::refuse("takes 16-bit floats, heads of 32, 64 or 128 elements, aligned rows");
   }
@@ -183,11 +183,10 @@ class CudnnAttentionTactic : public backends::Tactic {
     const auto launch = [graph, shape, arguments](KernelRun& run, cudaStream_t stream) -> Status {
       PENSTOCK_ASSIGN_OR_RETURN(const TensorView out, run.output(0, shape.out_shape));
       const CudaAttentionArguments a = placed(arguments, shape, run, out.data);
-      std::vector<std::pair<CudnnRole, void*>> tensors = {
-          {CudnnRole::kQ, const_cast<void*>(a.q)},
-          {CudnnRole::kK, const_cast<void*>(a.k)},
-          {CudnnRole::kV, const_cast<void*>(a.v)},
-          {CudnnRole::kOut, a.out}};
+      std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kQ, const_cast<void*>(a.q)},
+                                                          {CudnnRole::kK, const_cast<void*>(a.k)},
+                                                          {CudnnRole::kV, const_cast<void*>(a.v)},
+                                                          {CudnnRole::kOut, a.out}};
       if (a.mask != nullptr) tensors.emplace_back(CudnnRole::kMask, const_cast<void*>(a.mask));
       return graph->run(tensors, run.workspace(), stream);
     };

@@ -118,9 +118,17 @@ template <typename T, int D>
 struct Tiles {
   T keys[2][kKeys * (D + kPad)];
   T values[2][kKeys * (D + kPad)];
+  float mask[2][kKeys];  // where all queries share it
 };
 
-template <typename T, int D>
+// What is added to the scores.
+enum class Mask {
+  kNone,
+  kByKey,  // the same for every query: read once a tile
+  kByScore,
+};
+
+template <typename T, int D, Mask mask_kind>
 __global__ void __launch_bounds__(kWarps * 32)
     attention_mma_kernel(const __grid_constant__ CudaAttentionArguments a) {
   extern __shared__ __align__(16) unsigned char shared[];
@@ -149,6 +157,7 @@ __global__ void __launch_bounds__(kWarps * 32)
   }
   __syncthreads();
 
+  const int64_t mask_base = b % a.mask_batches * a.mask_strides[0] + h * a.mask_strides[1];
   const int offset = a.keys - a.queries;  // causal: query i sees keys up to i + offset
   int key_end = a.keys;
   if (a.causal) key_end = min(a.keys, first_query + kQueries + offset);
@@ -157,6 +166,10 @@ __global__ void __launch_bounds__(kWarps * 32)
     load_rows<T, D, kKeys>(tiles.keys[tile % 2], k, a.k_rows.row, tile * kKeys, a.keys);
     load_rows<T, D, kKeys>(tiles.values[tile % 2], v, a.v_rows.row, tile * kKeys, a.keys);
     commit_copies();
+    const int j = tile * kKeys + threadIdx.x;
+    if (mask_kind == Mask::kByKey && threadIdx.x < kKeys && j < a.keys) {
+      tiles.mask[tile % 2][threadIdx.x] = read_mask(a, mask_base + j * a.mask_strides[3]) * kLog2E;
+    }
   };
   if (tile_count > 0) fetch(0);
 
@@ -202,10 +215,10 @@ __global__ void __launch_bounds__(kWarps * 32)
         const bool hidden = j >= a.keys || i >= a.queries || (a.causal && j > i + offset);
         if (hidden) {
           score = -INFINITY;
-        } else if (a.mask != nullptr) {
-          const int64_t at = b % a.mask_batches * a.mask_strides[0] + h * a.mask_strides[1] +
-                             i * a.mask_strides[2] + j * a.mask_strides[3];
-          score += read_mask(a, at) * kLog2E;
+        } else if (mask_kind == Mask::kByKey) {
+          score += tiles.mask[tile % 2][n * 8 + lane % 4 * 2 + e % 2];
+        } else if (mask_kind == Mask::kByScore) {
+          score += read_mask(a, mask_base + i * a.mask_strides[2] + j * a.mask_strides[3]) * kLog2E;
         }
         scores[n].at[e] = score;
         next[e / 2] = fmaxf(next[e / 2], score);
@@ -276,15 +289,26 @@ __global__ void __launch_bounds__(kWarps * 32)
   }
 }
 
-template <typename T, int D>
-void launch(const CudaAttentionArguments& a, cudaStream_t stream) {
+template <typename T, int D, Mask mask_kind>
+void launch_masked(const CudaAttentionArguments& a, cudaStream_t stream) {
   constexpr int kShared = sizeof(Tiles<T, D>);
   if constexpr (kShared > 48 * 1024) {
-    (void)cudaFuncSetAttribute(attention_mma_kernel<T, D>,
+    (void)cudaFuncSetAttribute(attention_mma_kernel<T, D, mask_kind>,
                                cudaFuncAttributeMaxDynamicSharedMemorySize, kShared);
   }
   const dim3 grid((a.queries + kQueries - 1) / kQueries, a.heads, a.batch);
-  attention_mma_kernel<T, D><<<grid, kWarps * 32, kShared, stream>>>(a);
+  attention_mma_kernel<T, D, mask_kind><<<grid, kWarps * 32, kShared, stream>>>(a);
+}
+
+template <typename T, int D>
+void launch(const CudaAttentionArguments& a, cudaStream_t stream) {
+  if (a.mask == nullptr) {
+    launch_masked<T, D, Mask::kNone>(a, stream);
+  } else if (a.mask_strides[2] == 0) {
+    launch_masked<T, D, Mask::kByKey>(a, stream);
+  } else {
+    launch_masked<T, D, Mask::kByScore>(a, stream);
+  }
 }
 
 template <typename T>

@@ -28,7 +28,8 @@ using backends::cuda::CudnnRole;
 using backends::cuda::CudnnTensor;
 using ir::Layout;
 
-// Name of the packed form of weights: channels innermost, as a channels-last convolution reads them.
+// Name of the packed form of weights: channels innermost, as a channels-last convolution reads
+// them.
 constexpr std::string_view kChannelsInnermost = "krsc";
 constexpr int kMostEngines = 4;
 
@@ -41,7 +42,8 @@ struct Variant {
   static Variant parse(std::string_view text) {
     Variant variant;
     variant.fused = text.substr(0, 6) != "alone:";
-    if (text.size() > 6) std::from_chars(text.data() + 6, text.data() + text.size(), variant.engine);
+    if (text.size() > 6)
+      std::from_chars(text.data() + 6, text.data() + text.size(), variant.engine);
     return variant;
   }
 };
@@ -146,8 +148,7 @@ Result<Problem> make_problem(const NodeFacts& node, bool fused) {
   graph.dilations = with_height(window.dilations, rank, 1);
   graph.pads_begin = with_height(window.pads_begin, rank, 0);
   graph.pads_end = with_height(window.pads_end, rank, 0);
-  PENSTOCK_ASSIGN_OR_RETURN(Epilogue steps,
-                            parse_epilogue(node.attributes.get_string("epilogue")));
+  PENSTOCK_ASSIGN_OR_RETURN(Epilogue steps, parse_epilogue(node.attributes.get_string("epilogue")));
   graph.has_bias = fused && node.has_input(2);
   if (fused) {
     fuse_epilogue(node, steps, problem);
@@ -183,9 +184,9 @@ class ConvKernel : public Kernel {
 
   Status run(KernelRun& run) const override {
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape_));
-    std::vector<std::pair<CudnnRole, void*>> tensors = {
-        {CudnnRole::kX, run.input(0).data}, {CudnnRole::kW, run.input(1).data},
-        {CudnnRole::kY, y.data}};
+    std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kX, run.input(0).data},
+                                                        {CudnnRole::kW, run.input(1).data},
+                                                        {CudnnRole::kY, y.data}};
     if (has_bias_) tensors.emplace_back(CudnnRole::kBias, run.input(2).data);
     if (residual_ >= 0) {
       tensors.emplace_back(CudnnRole::kResidual, run.input(static_cast<size_t>(residual_)).data);
@@ -251,11 +252,9 @@ class ConvTactic : public backends::Tactic {
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const Variant variant = Variant::parse(node.config);
     PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node, variant.fused));
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph,
-                              CudnnGraph::create(problem.graph));
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, CudnnGraph::create(problem.graph));
     PENSTOCK_RETURN_IF_ERROR(prepare(*graph, variant.engine));
-    const NodeFacts with_bias =
-        variant.fused ? node : with_bias_as_addition(node, problem.rest);
+    const NodeFacts with_bias = variant.fused ? node : with_bias_as_addition(node, problem.rest);
     PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(with_bias, problem.rest));
     return std::unique_ptr<Kernel>(std::make_unique<ConvKernel>(
         std::move(graph), problem, std::move(epilogue), node.outputs[0].shape));
@@ -297,7 +296,7 @@ class ConvTactic : public backends::Tactic {
     }
     // Of float32, engines on tensor cores are among those proposed, and refused when prepared.
     const bool is_half = node.outputs[0].dtype != DataType::kFloat32;
-    const int most = (fused ? kMostEngines : kMostEngines / 2) * (is_half ? 1 : 3);
+    const int most = is_half ? (fused ? kMostEngines : kMostEngines / 2) : 8 * kMostEngines;
     for (int i = 0; i < std::min(most, (*graph)->engine_count()); ++i) {
       offer.forms.push_back(form);
       offer.forms.back().config = Variant{fused, i}.text();

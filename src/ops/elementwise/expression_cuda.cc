@@ -104,7 +104,7 @@ std::string literal(float value) {
   if (std::isnan(value)) return "T(nan(\"\"))";
   if (std::isinf(value)) return value > 0 ? "T(infinity())" : "T(-infinity())";
   char text[40];
-  std::snprintf(text, sizeof(text), "T(%.9g)", static_cast<double>(value));
+  std::snprintf(text, sizeof(text), "T(%.17g)", static_cast<double>(value));
   return text;
 }
 
@@ -131,9 +131,7 @@ const Form* find_form(const Form (&forms)[N], std::string_view name) {
   return found == std::end(forms) ? nullptr : found;
 }
 
-bool is_number_with_fraction(DataType type) {
-  return is_floating(type) && !is_small(type);
-}
+bool is_number_with_fraction(DataType type) { return is_floating(type) && !is_small(type); }
 
 // The node's program: its own, or the call that its operator makes. Types are hidden from
 // pointwise_call, which knows float32 and bool only: the program is the same for all floats.
@@ -226,8 +224,7 @@ Result<CudaExpression> typed_expression(const NodeFacts& node) {
   CudaExpression expression;
   std::vector<std::string> operands;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::string type =
-        node.inputs[i].present ? cuda_compute_type(node.inputs[i].dtype) : "";
+    const std::string type = node.inputs[i].present ? cuda_compute_type(node.inputs[i].dtype) : "";
     if (type.empty()) {
       return Status(StatusCode::kUnsupported, "no expression for these types on the device");
     }
@@ -235,15 +232,14 @@ Result<CudaExpression> typed_expression(const NodeFacts& node) {
     operands.push_back("v" + std::to_string(i));
     expression.compute = type;
   }
-  const auto needed = static_cast<size_t>(
-      form->text.find("$2") != std::string_view::npos   ? 3
-      : form->text.find("$1") != std::string_view::npos ? 2
-                                                        : 1);
+  const auto needed = static_cast<size_t>(form->text.find("$2") != std::string_view::npos   ? 3
+                                          : form->text.find("$1") != std::string_view::npos ? 2
+                                                                                            : 1);
   if (operands.size() != needed) {
     return Status(StatusCode::kUnsupported, "takes other operands than these");
   }
-  expression.result = "(" + cuda_compute_type(node.outputs[0].dtype) + ")(" +
-                      fill(form->text, operands, {}) + ")";
+  expression.result =
+      "(" + cuda_compute_type(node.outputs[0].dtype) + ")(" + fill(form->text, operands, {}) + ")";
   return expression;
 }
 
@@ -253,8 +249,7 @@ std::string cuda_compute_type(DataType type) {
   switch (type) {
     case DataType::kFloat32:
     case DataType::kFloat16:
-    case DataType::kBFloat16:
-      return "float";
+    case DataType::kBFloat16: return "float";
     case DataType::kFloat64: return "double";
     case DataType::kBool: return "bool";
     default: return is_integer(type) && !is_small(type) ? cuda_storage_type(type) : "";
@@ -284,8 +279,8 @@ Result<CudaExpression> cuda_expression(const NodeFacts& node) {
   for (const auto* list : {&node.inputs, &node.outputs}) {
     for (const Operand& operand : *list) {
       if (operand.present && cuda_compute_type(operand.dtype).empty()) {
-        return Status(StatusCode::kUnsupported, "the device does not compute with " +
-                                                    std::string(to_string(operand.dtype)));
+        return Status(StatusCode::kUnsupported,
+                      "the device does not compute with " + std::string(to_string(operand.dtype)));
       }
     }
   }

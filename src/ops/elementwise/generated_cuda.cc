@@ -105,7 +105,8 @@ std::string element(const CudaExpression& expression, const std::string& place,
   for (size_t k = 0; k < values.size(); ++k) {
     text += "const auto v" + std::to_string(k) + " = load(" + values[k] + ");\n";
   }
-  return text + expression.statements + place + " = Store<Out>::of(" + expression.result + ");\n}\n";
+  return text + expression.statements + place + " = Store<Out>::of(" + expression.result +
+         ");\n}\n";
 }
 
 // Any strides: an element a thread, its place taken apart along the axes.
@@ -172,8 +173,8 @@ std::string flat_kernel(const CudaExpression& expression, const NodeFacts& node,
          "const long long step = (long long)gridDim.x * blockDim.x * " + n +
          ";\n"
          "for (long long i = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * " +
-         n + "; i < a.total; i += step) {\nif (i + " + n + " <= a.total) {\n" + loads + "Pack<Out, " +
-         n + "> out;\n_Pragma(\"unroll\") for (int j = 0; j < " + n + "; ++j) " +
+         n + "; i < a.total; i += step) {\nif (i + " + n + " <= a.total) {\n" + loads +
+         "Pack<Out, " + n + "> out;\n_Pragma(\"unroll\") for (int j = 0; j < " + n + "; ++j) " +
          element(expression, "out.at[j]", in_pack) + "*(Pack<Out, " + n +
          ">*)(y + i) = out;\n} else {\nfor (long long e = i; e < a.total; ++e) " +
          element(expression, "y[e]", alone) + "}\n}\n}\n";
@@ -199,14 +200,14 @@ Status launch(const Bound& bound, const Arguments& arguments, cudaStream_t strea
   for (size_t k = 0; use_flat && k < bound.inputs.size(); ++k) {
     use_flat = is_aligned(arguments.inputs[k], bound.pack_bytes[k]);
   }
-  const int64_t work = use_flat ? (arguments.total + bound.width - 1) / bound.width : arguments.total;
-  const auto blocks = static_cast<unsigned>(
-      std::min<int64_t>((work + kThreads - 1) / kThreads, int64_t{1} << 20));
+  const int64_t work =
+      use_flat ? (arguments.total + bound.width - 1) / bound.width : arguments.total;
+  const auto blocks =
+      static_cast<unsigned>(std::min<int64_t>((work + kThreads - 1) / kThreads, int64_t{1} << 20));
   void* parameters[] = {const_cast<Arguments*>(&arguments)};
   const void* kernel = reinterpret_cast<const void*>(use_flat ? bound.flat : bound.strided);
-  return cuda_status(
-      cudaLaunchKernel(kernel, dim3(blocks), dim3(kThreads), parameters, 0, stream),
-      "launch of a generated kernel");
+  return cuda_status(cudaLaunchKernel(kernel, dim3(blocks), dim3(kThreads), parameters, 0, stream),
+                     "launch of a generated kernel");
 }
 
 Result<Bound> bind_node(const NodeFacts& node) {
@@ -216,8 +217,9 @@ Result<Bound> bind_node(const NodeFacts& node) {
   BroadcastLoop loop = layout_walk(node.outputs[0].shape, node.outputs[0].layout, operands);
   collapse_axes(loop);
   if (loop.extents.size() > kMostAxes || operands.size() > kMostInputs) {
-    return Status(StatusCode::kUnsupported, "broadcasts along more axes, or has more operands, "
-                                            "than a generated kernel");
+    return Status(StatusCode::kUnsupported,
+                  "broadcasts along more axes, or has more operands, "
+                  "than a generated kernel");
   }
   Bound bound;
   bound.inputs = expression.inputs;

@@ -26,8 +26,8 @@ Status infer_pointwise(InferContext& context) {
     const DataType dtype = context.dtype(i);
     if (dtype == DataType::kBool) continue;
     if (type == DataType::kUndefined) type = dtype;
-    const bool is_float = dtype == DataType::kFloat32 || dtype == DataType::kFloat16 ||
-                          dtype == DataType::kBFloat16;
+    const bool is_float =
+        dtype == DataType::kFloat32 || dtype == DataType::kFloat16 || dtype == DataType::kBFloat16;
     if (!is_float || dtype != type) {
       return context.error("input " + std::to_string(i) + " is " + std::string(to_string(dtype)) +
                            ", but all must be bool or of one type among float32, float16 and "

@@ -42,9 +42,10 @@ Result<CompiledPointwise> compile_node(const NodeFacts& node) {
     return Status(StatusCode::kInvalidArgument, "the program names an input that the node lacks");
   }
   for (const Operand& operand : node.inputs) {
-    if (operand.dtype != DataType::kFloat32 && operand.dtype != DataType::kBool) {
-      return Status(StatusCode::kUnsupported, "computes in float32, not " +
-                                                  std::string(to_string(operand.dtype)));
+    const bool fits = operand.dtype == DataType::kFloat32 || operand.dtype == DataType::kBool;
+    if (node.op == "Pointwise" && !fits) {
+      return Status(StatusCode::kUnsupported,
+                    "computes in float32, not " + std::string(to_string(operand.dtype)));
     }
   }
   return compile_pointwise(program);

@@ -60,9 +60,10 @@ Result<TensorView> start_from_data(KernelRun& run, const Shape& shape, cudaStrea
 // Is the reduction of a scattering addition? An error where it is another one, or of other types.
 Result<bool> adds(const NodeFacts& node) {
   const std::string reduction = node.attributes.get_string("reduction", "none");
-  if (reduction == "none") return false;
+  // Where indices repeat, the last update counts: threads would write in any order.
+  if (reduction == "none") return refuse("indices may repeat, and the last of them counts");
   if (reduction == "add" && node.inputs[0].dtype == DataType::kFloat32) return true;
-  return refuse("scatters without reduction, or adds float32");
+  return refuse("adds float32 only");
 }
 
 // --- Gather

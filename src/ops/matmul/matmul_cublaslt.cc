@@ -46,8 +46,7 @@ struct Fusion {
 };
 
 Result<Fusion> plan_fusion(const NodeFacts& node, const FlatMatMul& flat) {
-  PENSTOCK_ASSIGN_OR_RETURN(Epilogue steps,
-                            parse_epilogue(node.attributes.get_string("epilogue")));
+  PENSTOCK_ASSIGN_OR_RETURN(Epilogue steps, parse_epilogue(node.attributes.get_string("epilogue")));
   Fusion fusion;
   if (node.has_input(2)) {
     const Shape& bias = node.inputs[2].shape;
@@ -139,10 +138,10 @@ Status set(const Desc& desc, cublasLtMatmulDescAttributes_t which, const T& valu
 Result<MatrixLayout> make_layout(cudaDataType_t type, int64_t rows, int64_t columns, int64_t ld,
                                  int64_t count, int64_t step) {
   cublasLtMatrixLayout_t layout = nullptr;
-  PENSTOCK_RETURN_IF_ERROR(cublas_status(
-      cublaslt().layout_create(&layout, type, static_cast<uint64_t>(rows),
-                               static_cast<uint64_t>(columns), std::max(ld, rows)),
-      "describing a matrix"));
+  PENSTOCK_RETURN_IF_ERROR(
+      cublas_status(cublaslt().layout_create(&layout, type, static_cast<uint64_t>(rows),
+                                             static_cast<uint64_t>(columns), std::max(ld, rows)),
+                    "describing a matrix"));
   MatrixLayout owned(layout);
   const auto batch = static_cast<int32_t>(count);
   const auto set_layout = [&](cublasLtMatrixLayoutAttribute_t which, const auto& value) {
@@ -190,22 +189,21 @@ Result<Problem> make_problem(const NodeFacts& node) {
   const cublasOperation_t second_op = flat.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
   PENSTOCK_RETURN_IF_ERROR(set(problem.desc, CUBLASLT_MATMUL_DESC_TRANSA, first_op));
   PENSTOCK_RETURN_IF_ERROR(set(problem.desc, CUBLASLT_MATMUL_DESC_TRANSB, second_op));
-  PENSTOCK_RETURN_IF_ERROR(
-      set(problem.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, problem.fusion.code()));
+  PENSTOCK_RETURN_IF_ERROR(set(problem.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, problem.fusion.code()));
   if (problem.fusion.bias) {
     PENSTOCK_RETURN_IF_ERROR(set(problem.desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type));
   }
   const BatchWalk& batch = problem.batch;
   PENSTOCK_ASSIGN_OR_RETURN(
-      problem.first, flat.trans_b
-                         ? make_layout(type, flat.k, flat.n, flat.b_column, batch.count, batch.b_step)
-                         : make_layout(type, flat.n, flat.k, flat.b_row, batch.count, batch.b_step));
+      problem.first,
+      flat.trans_b ? make_layout(type, flat.k, flat.n, flat.b_column, batch.count, batch.b_step)
+                   : make_layout(type, flat.n, flat.k, flat.b_row, batch.count, batch.b_step));
   PENSTOCK_ASSIGN_OR_RETURN(
       problem.second,
       flat.trans_a ? make_layout(type, flat.m, flat.k, flat.a_column, batch.count, batch.a_step)
                    : make_layout(type, flat.k, flat.m, flat.a_row, batch.count, batch.a_step));
-  PENSTOCK_ASSIGN_OR_RETURN(problem.result,
-                            make_layout(type, flat.n, flat.m, flat.n, batch.count, flat.m * flat.n));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      problem.result, make_layout(type, flat.n, flat.m, flat.n, batch.count, flat.m * flat.n));
   return problem;
 }
 
@@ -338,11 +336,9 @@ class MatMulTactic : public backends::Tactic {
     std::from_chars(node.config.data(), node.config.data() + node.config.size(), wanted);
     // Other shapes than those tuned for may have fewer proposals.
     const auto& algorithm = algorithms[std::min(wanted, algorithms.size() - 1)];
-    PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue,
-                              CudaEpilogue::bind(node, problem.fusion.rest));
-    return std::unique_ptr<Kernel>(
-        std::make_unique<MatMulKernel>(std::move(problem), algorithm, std::move(epilogue), handle,
-                                       node.outputs[0].shape));
+    PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(node, problem.fusion.rest));
+    return std::unique_ptr<Kernel>(std::make_unique<MatMulKernel>(
+        std::move(problem), algorithm, std::move(epilogue), handle, node.outputs[0].shape));
   }
 };
 

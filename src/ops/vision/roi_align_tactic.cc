@@ -123,9 +123,9 @@ class RoiAlignKernel : public Kernel {
     for (int64_t r = 0; r < rois[0]; ++r) {
       PENSTOCK_RETURN_IF_ERROR(
           check_region(static_cast<size_t>(r), regions + r * 4, items[r], x[0]));
-      PENSTOCK_RETURN_IF_ERROR(check_samples(static_cast<size_t>(r),
-                                             options_.across(regions[r * 4], regions[r * 4 + 2]),
-                                             options_.down(regions[r * 4 + 1], regions[r * 4 + 3])));
+      PENSTOCK_RETURN_IF_ERROR(
+          check_samples(static_cast<size_t>(r), options_.across(regions[r * 4], regions[r * 4 + 2]),
+                        options_.down(regions[r * 4 + 1], regions[r * 4 + 3])));
     }
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView y,
                               run.output(0, {rois[0], x[1], options_.rows, options_.columns}));
