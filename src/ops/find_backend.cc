@@ -71,8 +71,8 @@ BackendResult find_backend(std::string_view device) {
   const bool is_cuda = device.substr(0, kPrefix.size()) == kPrefix && error == std::errc() &&
                        end == digits.data() + digits.size() && number >= 0;
   if (is_cuda) return cuda_backend(number);
-  return Status(StatusCode::kInvalidArgument,
-                "no device is named '" + std::string(device) + "'; known are cpu, cuda:N and auto");
+  return Status(StatusCode::kUnsupported,
+                "no device '" + std::string(device) + "' here; known are cpu, cuda:N and auto");
 }
 
 }  // namespace penstock::ops
