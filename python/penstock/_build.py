@@ -90,6 +90,8 @@ def build(
     timing_cache: str | os.PathLike[str] | None = None,
     workspace: int = 0,
     device: str = "cpu",
+    fp16: bool = False,
+    bf16: bool = False,
     tactic_sources: Sequence[str] = (),
     external_data: str | os.PathLike[str] = "",
     progress: Callable[[str, float], object] | None = None,
@@ -104,6 +106,8 @@ def build(
     optimization_level: 0 takes the first tactic unmeasured, 3 measures, 5 measures every tactic.
     timing_cache: a file of measured times: read, extended, makes the next build fast.
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
+    device: "cpu", "cuda:0", or "auto": a GPU where there is one.
+    fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
     progress: called with what happens and how far it is, 0 to 1.
@@ -111,8 +115,11 @@ def build(
 
     What a callback raises ends the build, and so does Control-C; measurements are kept in the timing cache.
     """
+    if fp16 and bf16:
+        raise ValueError("fp16 and bf16 are both true: give one of them")
+    precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
     return _penstock._build(
-        model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device,
+        model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
         integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
         os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))

@@ -58,6 +58,7 @@ std::vector<OptimizationProfile> make_profiles(nb::list list) {
 struct Settings {
   std::vector<OptimizationProfile> profiles;
   std::string device;
+  std::string precision;
   int threads;
   int optimization_level;
   std::filesystem::path timing_cache;
@@ -71,6 +72,7 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   BuildOptions options;
   options.profiles = settings.profiles;
   options.device = settings.device;
+  options.precision = parse_data_type(settings.precision).value_or(DataType::kFloat32);
   options.threads = settings.threads;
   options.optimization_level = settings.optimization_level;
   options.timing_cache = settings.timing_cache;
@@ -189,17 +191,18 @@ void bind_build(nb::module_& module) {
   module.def(
       "_build",
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
-         nb::list profiles, const std::string& device, int threads, int optimization_level,
-         const std::filesystem::path& timing_cache, uint64_t workspace,
+         nb::list profiles, const std::string& device, const std::string& precision, int threads,
+         int optimization_level, const std::filesystem::path& timing_cache, uint64_t workspace,
          const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
-        return build(std::move(model), folder, name,
-                     Settings{make_profiles(profiles), device, threads, optimization_level,
-                              timing_cache, workspace, tactic_sources, progress, log});
+        return build(
+            std::move(model), folder, name,
+            Settings{make_profiles(profiles), device, precision, threads, optimization_level,
+                     timing_cache, workspace, tactic_sources, progress, log});
       },
       nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
-      nb::arg("threads"), nb::arg("optimization_level"), nb::arg("timing_cache"),
-      nb::arg("workspace"), nb::arg("tactic_sources"), nb::arg("progress").none(),
-      nb::arg("log").none());
+      nb::arg("precision"), nb::arg("threads"), nb::arg("optimization_level"),
+      nb::arg("timing_cache"), nb::arg("workspace"), nb::arg("tactic_sources"),
+      nb::arg("progress").none(), nb::arg("log").none());
 }
 
 }  // namespace penstock::python

@@ -86,6 +86,11 @@ setup_python_headers() {
   .venv/bin/python -c "$headers" || setup_apt python3-dev
 }
 
+# The CUDA backend is built where a toolkit is.
+has_cuda_toolkit() {
+  command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]
+}
+
 # The package as built stands in .venv: `import penstock` finds it there.
 link_python_package() {
   local site
@@ -98,4 +103,7 @@ setup() {  # setup SET ...
   setup_venv
   setup_python_headers
   setup_python "$@"
+  if has_cuda_toolkit; then
+    setup_python cuda
+  fi
 }
