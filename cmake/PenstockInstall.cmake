@@ -7,6 +7,9 @@ set(package_folder lib/cmake/Penstock)
 
 install(TARGETS penstock_runtime penstock EXPORT PenstockTargets
         LIBRARY DESTINATION lib COMPONENT runtime NAMELINK_COMPONENT development)
+if(TARGET penstock_cuda)
+  install(TARGETS penstock_cuda LIBRARY DESTINATION lib COMPONENT runtime NAMELINK_SKIP)
+endif()
 if(TARGET penstock_cli)
   install(TARGETS penstock_cli RUNTIME DESTINATION bin COMPONENT runtime)
 endif()

@@ -30,6 +30,8 @@ struct BuildFlags {
   int profile = 0;  // the one that the next shapes belong to
   std::string timing_cache;
   std::string device = "auto";
+  bool fp16 = false;
+  bool bf16 = false;
   int threads = 0;
   int level = 3;
   double workspace_mib = 0;

@@ -61,7 +61,10 @@ void BuildFlags::add_profiles_to(CLI::App& command) {
 
 void BuildFlags::add_to(CLI::App& command) {
   add_profiles_to(command);
-  command.add_option("--device", device, "cpu or auto")->capture_default_str();
+  command.add_option("--device", device, "cpu, cuda:N, or auto: a GPU where there is one")
+      ->capture_default_str();
+  auto* half = command.add_flag("--fp16", fp16, "Compute in float16 where the device does");
+  command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
   command.add_option("--threads", threads, "Threads that share a kernel; 0: all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -81,6 +84,8 @@ void BuildFlags::add_to(CLI::App& command) {
 Result<BuildOptions> BuildFlags::options() const {
   BuildOptions options;
   options.device = device;
+  if (fp16) options.precision = DataType::kFloat16;
+  if (bf16) options.precision = DataType::kBFloat16;
   options.threads = threads;
   options.optimization_level = level;
   options.timing_cache = timing_cache;
