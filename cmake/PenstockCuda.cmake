@@ -17,12 +17,35 @@ find_program(PENSTOCK_NVCC nvcc HINTS ENV CUDA_PATH ${cuda_wheels} PATHS /usr/lo
 find_path(PENSTOCK_CUDNN_FRONTEND cudnn_frontend.h
   PATHS "${PENSTOCK_VENV}/lib/python3.11/site-packages/include" "${PENSTOCK_VENV}/lib/python3.12/site-packages/include"
         "${PENSTOCK_VENV}/lib/python3.13/site-packages/include")
-if(NOT PENSTOCK_NVCC OR NOT PENSTOCK_CUDNN_FRONTEND)
+
+# The headers of cuDNN come with some toolkits, and as a wheel. Tried with CUDA 13.0.
+set(cuda_missing)
+if(PENSTOCK_NVCC)
+  get_filename_component(cuda_bin "${PENSTOCK_NVCC}" REALPATH)
+  get_filename_component(cuda_bin "${cuda_bin}" DIRECTORY)
+  file(GLOB cudnn_wheels "${PENSTOCK_VENV}/lib/python3*/site-packages/nvidia/cudnn/include")
+  find_path(PENSTOCK_CUDNN cudnn.h
+    HINTS "${cuda_bin}/../include" "${cuda_bin}/../targets/x86_64-linux/include" ${cudnn_wheels})
+  execute_process(COMMAND "${PENSTOCK_NVCC}" --version OUTPUT_VARIABLE nvcc_version ERROR_QUIET)
+  if(NOT nvcc_version MATCHES "release ([0-9]+)" OR CMAKE_MATCH_1 LESS 13)
+    list(APPEND cuda_missing "nvcc of CUDA 13")
+  endif()
+  if(NOT PENSTOCK_CUDNN)
+    list(APPEND cuda_missing "the headers of cuDNN 9")
+  endif()
+else()
+  list(APPEND cuda_missing "nvcc")
+endif()
+if(NOT PENSTOCK_CUDNN_FRONTEND)
+  list(APPEND cuda_missing "the headers of nvidia-cudnn-frontend (requirements/cuda.txt)")
+endif()
+if(cuda_missing)
+  list(JOIN cuda_missing ", " cuda_missing)
   if(PENSTOCK_CUDA STREQUAL "AUTO")
-    message(STATUS "No CUDA toolkit with cudnn_frontend: without the CUDA backend")
+    message(STATUS "Without the CUDA backend, which needs ${cuda_missing}")
     return()
   endif()
-  message(FATAL_ERROR "The CUDA backend needs a CUDA toolkit (nvcc) and the headers of nvidia-cudnn-frontend")
+  message(FATAL_ERROR "The CUDA backend needs ${cuda_missing}")
 endif()
 
 set(CMAKE_CUDA_COMPILER "${PENSTOCK_NVCC}")
@@ -42,7 +65,7 @@ find_library(PENSTOCK_CUDART cudart_static REQUIRED HINTS ${CMAKE_CUDA_IMPLICIT_
 get_property(cuda_sources GLOBAL PROPERTY PENSTOCK_CUDA_SOURCES)
 add_library(penstock_cuda SHARED ${cuda_sources})
 target_include_directories(penstock_cuda SYSTEM PRIVATE
-  ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} "${PENSTOCK_CUDNN_FRONTEND}")
+  ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} "${PENSTOCK_CUDNN}" "${PENSTOCK_CUDNN_FRONTEND}")
 target_include_directories(penstock_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
 target_compile_options(penstock_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-march=${PENSTOCK_ARCH} -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -Wall -Wextra -Wno-restrict>
