@@ -25,23 +25,6 @@ void mark_uses(const ProgramState& state, size_t body, int at, std::vector<int>&
   }
 }
 
-std::vector<int> last_uses(const ProgramState& state) {
-  std::vector<int> last_use(state.program().slots.size(), -1);
-  const auto& steps = state.steps(0);
-  for (size_t i = 0; i < steps.size(); ++i) {
-    for (int slot : steps[i].step->inputs) {
-      if (slot >= 0) last_use[state.root_of(slot)] = static_cast<int>(i);
-    }
-    for (int nested : steps[i].step->bodies) {
-      mark_uses(state, nested, static_cast<int>(i), last_use);
-    }
-  }
-  for (int slot : state.main().outputs) {
-    last_use[state.root_of(slot)] = static_cast<int>(steps.size());
-  }
-  return last_use;
-}
-
 bool reads_root_once(const ProgramState& state, const plan::Step& step, int root) {
   return std::count_if(step.inputs.begin(), step.inputs.end(),
                        [&](int slot) { return slot >= 0 && state.root_of(slot) == root; }) == 1;
@@ -49,8 +32,22 @@ bool reads_root_once(const ProgramState& state, const plan::Step& step, int root
 
 }  // namespace
 
+void ProgramState::find_last_uses() {
+  last_uses_.assign(program().slots.size(), -1);
+  const auto& steps = bodies_[0];
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (int slot : steps[i].step->inputs) {
+      if (slot >= 0) last_uses_[roots_[slot]] = static_cast<int>(i);
+    }
+    for (int nested : steps[i].step->bodies) {
+      mark_uses(*this, nested, static_cast<int>(i), last_uses_);
+    }
+  }
+  for (int slot : main().outputs) last_uses_[roots_[slot]] = static_cast<int>(steps.size());
+}
+
 void ProgramState::plan_arena(Binding& binding, int threads) const {
-  const std::vector<int> last_use = last_uses(*this);
+  const std::vector<int>& last_use = last_uses_;
   const std::vector<StepCode>& steps = bodies_[0];
   std::array<std::vector<plan::Block>, 2> blocks;  // of the host, of the device
   std::vector<int> block_of(program().slots.size(), -1);

@@ -337,6 +337,7 @@ Status ContextState::execute_steps(backends::Stream& stream) {
       return status.with_context("step '" + steps[i].step->name + "' (" + steps[i].step->op + ")");
     }
     if (observer) observe(steps[i]);
+    if (late_started) late_->recycle(static_cast<int>(i), steps[i]);
   }
   return Status::ok();
 }

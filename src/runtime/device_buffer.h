@@ -42,6 +42,7 @@ class DeviceBuffer {
   Status resize(size_t bytes);
   void release();
   std::byte* data() const { return static_cast<std::byte*>(memory_); }
+  size_t capacity() const { return capacity_; }
 
  private:
   backends::Backend* backend_;

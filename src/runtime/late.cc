@@ -115,7 +115,46 @@ void* LateRunner::data_of(int slot) const {
 
 void LateRunner::release_memory() {
   for (Value& value : values_) value = {};
+  free_.clear();
   workspace_.release();
+}
+
+void LateRunner::recycle(int index, const StepCode& code) {
+  constexpr size_t kLeastBytes = 64 << 10;  // small ones cost less than the search for another
+  for (const auto* list : {&code.step->inputs, &code.step->outputs}) {
+    for (int slot : *list) {
+      if (slot < 0) continue;
+      const int root = state_.root_of(slot);
+      Value& value = values_[root];
+      if (state_.last_use(root) > index || value.buffer == nullptr) continue;
+      if (value.buffer->capacity() < kLeastBytes) continue;
+      value.known = false;
+      free_.push_back(std::move(value.buffer));
+    }
+  }
+}
+
+// The smallest that fits; where much lies free and none does, the largest, which then grows.
+std::unique_ptr<DeviceBuffer> LateRunner::take_buffer(size_t bytes) {
+  constexpr size_t kMuch = 64 << 20;
+  constexpr size_t kSlack = 4;  // a buffer that is more times too large shrinks
+  size_t free_bytes = 0;
+  auto best = free_.end();
+  auto largest = free_.end();
+  for (auto it = free_.begin(); it != free_.end(); ++it) {
+    const size_t capacity = (*it)->capacity();
+    free_bytes += capacity;
+    if (largest == free_.end() || capacity > (*largest)->capacity()) largest = it;
+    if (capacity < bytes || capacity / kSlack > bytes) continue;
+    if (best == free_.end() || capacity < (*best)->capacity()) best = it;
+  }
+  if (best == free_.end() && free_bytes > kMuch) best = largest;
+  if (best == free_.end()) {
+    return std::make_unique<DeviceBuffer>(state_.host(), context_.memory());
+  }
+  std::unique_ptr<DeviceBuffer> taken = std::move(*best);
+  free_.erase(best);
+  return taken;
 }
 
 // Symbols that this shape is the first to tell get their values; extents known before must agree.
@@ -149,9 +188,7 @@ Result<TensorView> LateRunner::allocate(int slot, const Shape& shape) {
                                                   " bytes");
     }
   } else {
-    if (value.buffer == nullptr) {
-      value.buffer = std::make_unique<DeviceBuffer>(state_.host(), context_.memory());
-    }
+    if (value.buffer == nullptr) value.buffer = take_buffer(bytes);
     PENSTOCK_RETURN_IF_ERROR(value.buffer->resize(bytes).with_context("'" + facts.name + "'"));
     value.data = value.buffer->data();
   }

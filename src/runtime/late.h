@@ -15,6 +15,8 @@ class LateRunner {
   // Forgets what the last run found.
   void begin(backends::Stream& stream);
   Status run_step(const StepCode& code);
+  // Frees for others what main step `index`, which has run, was the last to read.
+  void recycle(int index, const StepCode& code);
 
   // Where a late slot is and its shape, after its step ran.
   Result<Shape> shape_of(int slot) const;
@@ -44,6 +46,7 @@ class LateRunner {
   Status run_body(int body, const std::vector<backends::TensorView>& inputs,
                   std::vector<backends::TensorView>& outputs);
   void forget_body(int body);
+  std::unique_ptr<DeviceBuffer> take_buffer(size_t bytes);
 
   ContextState& context_;
   ProgramState& state_;
@@ -51,7 +54,8 @@ class LateRunner {
   std::vector<int64_t> symbols_;
   std::vector<Value> values_;  // by slot
   std::unordered_map<const plan::Step*, std::list<BoundKernel>> kernels_;
-  std::vector<std::vector<int>> learned_;  // by body: symbols that its last pass told
+  std::vector<std::vector<int>> learned_;            // by body: symbols that its last pass told
+  std::vector<std::unique_ptr<DeviceBuffer>> free_;  // of values that nothing reads any more
   DeviceBuffer workspace_;
 };
 

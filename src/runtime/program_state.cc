@@ -44,6 +44,7 @@ Status ProgramState::resolve() {
   }
   for (size_t i = 0; i < roots_.size(); ++i)
     late_slots_[i] = late_slots_[i] || late_slots_[roots_[i]];
+  find_last_uses();
   device_constants_.resize(program.slots.size());
   is_recordable_ = std::all_of(bodies_[0].begin(), bodies_[0].end(), [](const StepCode& code) {
     return code.on_device && !code.late && code.step->tactic != TransferTactic::kName;

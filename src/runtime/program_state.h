@@ -67,6 +67,9 @@ class ProgramState {
   const std::vector<std::vector<int>>& value_symbols() const { return value_symbols_; }
   const std::vector<StepCode>& steps(size_t body) const { return bodies_[body]; }
   int root_of(int slot) const { return roots_[slot]; }
+  // The last main step that reads a root slot's memory, nested bodies included: -1 where none does,
+  // one beyond the last where it is an output.
+  int last_use(int root) const { return last_uses_[root]; }
   const void* constant(int slot) const {
     const std::vector<StringRef>& strings = strings_[slot];
     return strings.empty() ? file_->constants() + program().slots[slot].offset
@@ -95,6 +98,7 @@ class ProgramState {
  private:
   Status resolve_step(StepCode& code, bool nested);
   Status resolve_strings();
+  void find_last_uses();
   Status check_places(const StepCode& code) const;
   TensorInfo describe(int slot) const;
   Result<std::shared_ptr<const Binding>> make_binding(const std::vector<int64_t>& symbols,
@@ -122,6 +126,7 @@ class ProgramState {
   std::vector<std::vector<StringRef>> strings_;  // by slot: the elements of string constants
   std::vector<int> roots_;
   std::vector<bool> late_slots_;
+  std::vector<int> last_uses_;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
   std::mutex mutex_;
