@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "plan/program.h"
 
@@ -27,6 +28,32 @@ json write(const SymbolicShape& shape) {
   return array;
 }
 
+// nlohmann would convert a float, whatever its size, and cut off what does not fit.
+template <typename T>
+T read_integer(const json& item) {
+  if (item.is_number_unsigned()) {
+    const auto value = item.get<uint64_t>();
+    if (std::in_range<T>(value)) return static_cast<T>(value);
+  } else if (item.is_number_integer()) {
+    const auto value = item.get<int64_t>();
+    if (std::in_range<T>(value)) return static_cast<T>(value);
+  }
+  throw json::other_error::create(599, item.dump() + " is no integer in range", nullptr);
+}
+
+template <typename T>
+T read_integer(const json& object, const char* name, T otherwise) {
+  return object.contains(name) ? read_integer<T>(object.at(name)) : otherwise;
+}
+
+template <typename T>
+std::vector<T> read_integers(const json& array) {
+  if (!array.is_array()) throw json::other_error::create(599, "no list of integers", nullptr);
+  std::vector<T> values;
+  for (const json& item : array) values.push_back(read_integer<T>(item));
+  return values;
+}
+
 // Files are not trusted: nlohmann throws on wrong types, parse failures throw here; read() is only
 // called under contents_from_json's catch.
 SymbolicShape read_shape(const json& array) {
@@ -37,7 +64,7 @@ SymbolicShape read_shape(const json& array) {
       if (!dim.is_ok()) throw json::other_error::create(599, dim.status().message(), nullptr);
       shape.push_back(*std::move(dim));
     } else {
-      shape.emplace_back(item.get<int64_t>());
+      shape.emplace_back(read_integer<int64_t>(item));
     }
   }
   return shape;
@@ -90,11 +117,11 @@ json write(const Attributes& attributes) {
 
 Attribute read_attribute(const json& item) {
   const json& value = item.at(1);
-  switch (item.at(0).get<size_t>()) {
-    case 0: return value.get<int64_t>();
+  switch (read_integer<size_t>(item.at(0))) {
+    case 0: return read_integer<int64_t>(value);
     case 1: return read_float(value);
     case 2: return value.get<std::string>();
-    case 3: return value.get<std::vector<int64_t>>();
+    case 3: return read_integers<int64_t>(value);
     case 4: return read_floats(value);
     case 5: return value.get<std::vector<std::string>>();
     case 6: return read_shape(value);
@@ -147,7 +174,7 @@ json write(const Slot& slot) {
 Slot read_slot(const json& object) {
   Slot slot;
   slot.name = object.at("name").get<std::string>();
-  const int kind = object.at("kind").get<int>();
+  const int kind = read_integer<int>(object.at("kind"));
   if (kind < 0 || kind > static_cast<int>(Slot::Kind::kView)) {
     throw json::other_error::create(599, "unknown kind of slot", nullptr);
   }
@@ -157,10 +184,10 @@ Slot read_slot(const json& object) {
   const auto layout = ir::parse_layout(object.value("layout", "plain"));
   if (!layout) throw json::other_error::create(599, "unknown layout", nullptr);
   slot.layout = *layout;
-  slot.offset = object.value("offset", uint64_t{0});
-  slot.bytes = object.value("bytes", uint64_t{0});
+  slot.offset = read_integer<uint64_t>(object, "offset", 0);
+  slot.bytes = read_integer<uint64_t>(object, "bytes", 0);
   slot.format = object.value("format", "");
-  slot.view_of = object.value("view_of", -1);
+  slot.view_of = read_integer<int>(object, "view_of", -1);
   slot.on_device = object.value("on_device", false);
   if (object.contains("element")) slot.element = read_element(object.at("element"));
   if (object.contains("contents")) slot.contents = read_shape(object.at("contents"));
@@ -188,9 +215,9 @@ Step read_step(const json& object) {
   for (const auto& [name, item] : object.at("attributes").items()) {
     step.attributes.set(name, read_attribute(item));
   }
-  step.inputs = object.at("inputs").get<std::vector<int>>();
-  step.outputs = object.at("outputs").get<std::vector<int>>();
-  step.bodies = object.at("bodies").get<std::vector<int>>();
+  step.inputs = read_integers<int>(object.at("inputs"));
+  step.outputs = read_integers<int>(object.at("outputs"));
+  step.bodies = read_integers<int>(object.at("bodies"));
   step.origins = object.at("origins").get<std::vector<std::string>>();
   return step;
 }
@@ -208,7 +235,7 @@ json write(const OptimizationProfile& profile) {
   return {{"inputs", write_ranges(profile.inputs)}, {"values", write_ranges(profile.values)}};
 }
 
-std::vector<int64_t> read_numbers(const json& item) { return item.get<std::vector<int64_t>>(); }
+std::vector<int64_t> read_numbers(const json& item) { return read_integers<int64_t>(item); }
 
 template <typename Range>
 void read_ranges(const json& object, std::map<std::string, Range>& ranges) {
@@ -231,8 +258,8 @@ Program read_program(const json& object) {
   for (const json& item : object.at("slots")) program.slots.push_back(read_slot(item));
   for (const json& item : object.at("bodies")) {
     Body body;
-    body.inputs = item.at("inputs").get<std::vector<int>>();
-    body.outputs = item.at("outputs").get<std::vector<int>>();
+    body.inputs = read_integers<int>(item.at("inputs"));
+    body.outputs = read_integers<int>(item.at("outputs"));
     for (const json& step : item.at("steps")) body.steps.push_back(read_step(step));
     program.bodies.push_back(std::move(body));
   }
@@ -245,7 +272,7 @@ Contents read_contents(const json& object) {
   contents.backend = object.at("backend").get<std::string>();
   contents.instruction_set = object.at("instruction_set").get<std::string>();
   contents.fingerprint = object.at("fingerprint").get<std::string>();
-  contents.threads = object.at("threads").get<int>();
+  contents.threads = read_integer<int>(object.at("threads"));
   for (const json& item : object.at("programs")) contents.programs.push_back(read_program(item));
   return contents;
 }

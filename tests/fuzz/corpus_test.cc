@@ -28,6 +28,7 @@ void run_all(const std::string& fuzzer, void (*target)(Bytes)) {
 // The targets abort where something is wrong: that is the failure of these tests.
 TEST(FuzzCorpus, ModelsImport) { run_all("model", import_model); }
 TEST(FuzzCorpus, ModelsRun) { run_all("model", run_model); }
+TEST(FuzzCorpus, PlansLoad) { run_all("plan", load_plan); }
 
 }  // namespace
 }  // namespace penstock::fuzz
