@@ -98,8 +98,6 @@ Result<std::vector<HostTensor>> run_tactic(const backends::Tactic& tactic, const
 // and with float16 in place of float32, and compares with the reference kernel. Called for every
 // case of a test that asks for reference results, so that the operators' tests are the GPU's too.
 void expect_device_matches(const OpCase& c, const std::vector<HostTensor>& expected);
-// The GPU, or null where there is none.
-backends::Backend* test_device();
 
 // Fails the test where the tactic refuses, or where an output of any of its forms differs from the
 // reference kernel's. `terms` as in tolerance().

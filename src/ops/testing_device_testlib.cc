@@ -107,8 +107,7 @@ void expect_matches(Backend& device, const OpCase& c, const std::vector<HostTens
   }
 }
 
-}  // namespace
-
+// The GPU, or null where there is none.
 Backend* test_device() {
   static const std::shared_ptr<Backend> device = [] {
     const auto found = find_backend("cuda:0");
@@ -119,6 +118,8 @@ Backend* test_device() {
   }();
   return device.get();
 }
+
+}  // namespace
 
 Result<std::vector<HostTensor>> run_on_device(Backend& backend, const backends::Kernel& kernel,
                                               const NodeFacts& node,

@@ -27,8 +27,6 @@ int compute_capability() {
          attribute(cudaDevAttrComputeCapabilityMinor);
 }
 
-int multiprocessor_count() { return attribute(cudaDevAttrMultiProcessorCount); }
-
 Result<std::shared_ptr<CudaBackend>> CudaBackend::create(int device,
                                                          std::vector<const TacticSource*> sources) {
   int count = 0;

@@ -42,6 +42,5 @@ class CudaBackend : public Backend {
 
 // Of the calling thread's device: 90 for 9.0.
 int compute_capability();
-int multiprocessor_count();
 
 }  // namespace penstock::backends::cuda

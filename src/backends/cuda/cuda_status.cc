@@ -39,8 +39,6 @@ Status lost(cudaError_t code) {
 
 }  // namespace
 
-bool is_device_lost() { return lost_with.load(std::memory_order_relaxed) != cudaSuccess; }
-
 Status cuda_status(cudaError_t code, std::string_view what) {
   if (code == cudaSuccess) return Status::ok();
   (void)cudaGetLastError();  // an error that is told once must not be found again at the next call

@@ -13,7 +13,5 @@ namespace penstock::backends::cuda {
 Status cuda_status(cudaError_t code, std::string_view what);
 // What the launch of a kernel left behind.
 Status launch_status(std::string_view kernel);
-// True once a call has answered with an error that does not go away.
-bool is_device_lost();
 
 }  // namespace penstock::backends::cuda

@@ -172,6 +172,22 @@ struct CudnnGraph::State {
   // cuDNN does not promise that every engine's plan may be enqueued by two threads at once.
   std::mutex mutex;
 
+  // A graph that `describe` fills in.
+  template <typename Describe>
+  static Result<std::unique_ptr<State>> make(bool is_float32, Describe&& describe) {
+    if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
+    auto state = std::make_unique<State>();
+    try {
+      state->graph.set_intermediate_data_type(fe::DataType_t::FLOAT)
+          .set_compute_data_type(fe::DataType_t::FLOAT);
+      describe(state->graph);
+    } catch (const std::exception& error) {
+      return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
+    }
+    PENSTOCK_RETURN_IF_ERROR(state->complete(is_float32));
+    return state;
+  }
+
   // Validates the graph and asks for engines.
   Status complete(bool is_float32) {
     PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
@@ -194,12 +210,8 @@ CudnnGraph::CudnnGraph(std::unique_ptr<State> state) : state_(std::move(state)) 
 CudnnGraph::~CudnnGraph() = default;
 
 Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& convolution) {
-  if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
-  auto state = std::make_unique<State>();
-  try {
-    fe::graph::Graph& graph = state->graph;
-    graph.set_intermediate_data_type(fe::DataType_t::FLOAT)
-        .set_compute_data_type(fe::DataType_t::FLOAT);
+  const bool is_float32 = convolution.y.dtype == DataType::kFloat32;
+  const auto describe_all = [&](fe::graph::Graph& graph) {
     const Tensor x = graph.tensor(describe(convolution.x, CudnnRole::kX));
     const Tensor w = graph.tensor(describe(convolution.w, CudnnRole::kW));
     Tensor y = graph.conv_fprop(x, w,
@@ -218,20 +230,13 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& c
       y = add(graph, y, graph.tensor(describe(convolution.y, CudnnRole::kResidual)));
     }
     finish(activate(graph, y, convolution), convolution.y, CudnnRole::kY);
-  } catch (const std::exception& error) {
-    return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
-  }
-  PENSTOCK_RETURN_IF_ERROR(state->complete(convolution.y.dtype == DataType::kFloat32));
+  };
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_float32, describe_all));
   return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
 }
 
 Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnAttention& attention) {
-  if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
-  auto state = std::make_unique<State>();
-  try {
-    fe::graph::Graph& graph = state->graph;
-    graph.set_intermediate_data_type(fe::DataType_t::FLOAT)
-        .set_compute_data_type(fe::DataType_t::FLOAT);
+  const auto describe_all = [&](fe::graph::Graph& graph) {
     auto attributes = fe::graph::SDPA_attributes()
                           .set_name("attention")
                           .set_generate_stats(false)
@@ -250,10 +255,8 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnAttention& att
                                    graph.tensor(describe(attention.k, CudnnRole::kK)),
                                    graph.tensor(describe(attention.v, CudnnRole::kV)), attributes);
     finish(out, attention.out, CudnnRole::kOut);
-  } catch (const std::exception& error) {
-    return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
-  }
-  PENSTOCK_RETURN_IF_ERROR(state->complete(false));
+  };
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(false, describe_all));
   return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
 }
 

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention_cuda.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "backends/cuda/cuda_stream.h"
@@ -72,17 +73,19 @@ CudaAttentionArguments placed(CudaAttentionArguments a, const AttentionShape& sh
   return a;
 }
 
-std::string refusal_of(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refusal;
-  if (node.has_input(3) && !is_mask_type(node.inputs[3].dtype)) return "a mask of another type";
-  const Result<AttentionShape> shape = shape_of(node);
-  if (!shape.is_ok()) return shape.status().message();
-  if (shape->head_size > kCudaAttentionLargestHead ||
-      shape->value_size > kCudaAttentionLargestHead) {
-    return "heads of more than " + std::to_string(kCudaAttentionLargestHead) + " elements";
+Status check_attention(const NodeFacts& node) {
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
+  if (node.has_input(3) && !is_mask_type(node.inputs[3].dtype)) {
+    return refuse("a mask of another type");
   }
-  if (shape->batch > 65535 || shape->heads > 65535) return "more heads or batch items than a grid";
-  return "";
+  PENSTOCK_ASSIGN_OR_RETURN(const AttentionShape shape, shape_of(node));
+  if (std::max(shape.head_size, shape.value_size) > kCudaAttentionLargestHead) {
+    return refuse("heads of more than " + std::to_string(kCudaAttentionLargestHead) + " elements");
+  }
+  if (shape.batch > 65535 || shape.heads > 65535) {
+    return refuse("more heads or batch items than a grid");
+  }
+  return Status::ok();
 }
 
 using Launch = void (*)(const CudaAttentionArguments& arguments, cudaStream_t stream);
@@ -100,13 +103,12 @@ Result<CudaLaunch> bind_attention(const NodeFacts& node) {
 }
 
 Offer offer_attention(const NodeFacts& node) {
-  std::string refusal = refusal_of(node);
-  return refusal.empty() ? Offer::plain(node) : Offer::refuse(std::move(refusal));
+  return plain_or_refuse(node, check_attention(node));
 }
 
 Offer offer_attention_mma(const NodeFacts& node) {
-  if (std::string refusal = refusal_of(node); !refusal.empty()) {
-    return Offer::refuse(std::move(refusal));
+  if (const Status status = check_attention(node); !status.is_ok()) {
+    return Offer::refuse(status.message());
   }
   const Result<AttentionShape> shape = shape_of(node);
   const bool is_aligned =
@@ -125,16 +127,14 @@ CudnnTensor describe(DataType dtype, const AttentionShape& shape, const Attentio
 }
 
 Result<CudnnAttention> cudnn_problem(const NodeFacts& node) {
-  if (std::string refusal = refusal_of(node); !refusal.empty()) {
-    return Status(StatusCode::kUnsupported, std::move(refusal));
-  }
+  PENSTOCK_RETURN_IF_ERROR(check_attention(node));
   const DataType dtype = node.inputs[0].dtype;
-  if (dtype == DataType::kFloat32) return Status(StatusCode::kUnsupported, "takes 16-bit floats");
+  if (dtype == DataType::kFloat32) return refuse("takes 16-bit floats");
   PENSTOCK_ASSIGN_OR_RETURN(const AttentionShape shape, shape_of(node));
   if (element_count(shape.out_shape) == 0 || shape.keys == 0) {
-    return Status(StatusCode::kUnsupported, "an empty attention");
+    return refuse("an empty attention");
   }
-  if (shape.nan_to_zero) return Status(StatusCode::kUnsupported, "rows without keys must give 0");
+  if (shape.nan_to_zero) return refuse("rows without keys must give 0");
   CudnnAttention problem;
   problem.q = describe(dtype, shape, shape.q, shape.queries, shape.head_size);
   problem.k = describe(dtype, shape, shape.k, shape.keys, shape.head_size);
@@ -147,7 +147,7 @@ Result<CudnnAttention> cudnn_problem(const NodeFacts& node) {
   const bool is_whole = mask.size() == 4 && mask[2] == shape.queries && mask[3] == shape.keys &&
                         (mask[0] == 1 || mask[0] == shape.batch);
   if (node.inputs[3].dtype != dtype || !is_whole) {
-    return Status(StatusCode::kUnsupported, "a mask that repeats along the queries");
+    return refuse("a mask that repeats along the queries");
   }
   problem.has_mask = true;
   problem.mask = {dtype, mask, {mask[1] * mask[2] * mask[3], mask[2] * mask[3], mask[3], 1}};

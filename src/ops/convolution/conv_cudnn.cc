@@ -123,10 +123,7 @@ Status check(const NodeFacts& node) {
   if (element_count(node.outputs[0].shape) == 0 || element_count(node.inputs[0].shape) == 0) {
     return {StatusCode::kUnsupported, "an empty convolution"};
   }
-  if (const std::string refusal = refuse_non_floats(node); !refusal.empty()) {
-    return {StatusCode::kUnsupported, refusal};
-  }
-  return Status::ok();
+  return check_floats(node);
 }
 
 Result<Problem> make_problem(const NodeFacts& node, bool fused) {

@@ -24,25 +24,12 @@ using ir::Layout;
 constexpr int64_t kMost = int64_t{1} << 30;  // places that kernels count in 32 bits
 constexpr std::string_view kTapsFirst = "depthwise_taps_first";
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
 Status check_counts(const Operand& operand) {
   for (int64_t extent : operand.shape) {
     if (extent > kMost) return refuse("an extent above 2^30");
   }
   if (element_count(operand.shape) > kMost) return refuse("more than 2^30 elements");
   return Status::ok();
-}
-
-// Plain, and channels last for images.
-Offer both_layouts(const NodeFacts& node, const Status& status) {
-  if (!status.is_ok()) return Offer::refuse(status.message());
-  Offer offer = Offer::plain(node);
-  if (node.inputs[0].shape.size() == 4) {
-    offer.forms.push_back(offer.forms[0]);
-    offer.forms[1].inputs[0] = offer.forms[1].outputs[0] = Layout::kChannelsLast;
-  }
-  return offer;
 }
 
 // --- MaxPool, AveragePool, LpPool
@@ -69,7 +56,7 @@ Status set_window(const Window& window, const Shape& spatial, const Shape& resul
 }
 
 Result<PoolArguments> pool_arguments(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   if (node.has_output(1)) return refuse("finds no indices");
   const Operand& x = node.inputs[0];
   const Shape spatial = spatial_of(x.shape);
@@ -95,25 +82,18 @@ Result<PoolArguments> pool_arguments(const NodeFacts& node) {
 }
 
 Offer offer_pool(const NodeFacts& node) {
-  return both_layouts(node, pool_arguments(node).status());
+  return both_layouts_or_refuse(node, pool_arguments(node).status());
 }
 
 Result<CudaLaunch> bind_pool(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const PoolArguments bound, pool_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    PoolArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    launch_pool(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.outputs[0].shape, launch_pool);
 }
 
 // --- GlobalAveragePool, GlobalMaxPool: reductions
 
 Result<ReduceArguments> global_pool_arguments(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   const Operand& x = node.inputs[0];
   PENSTOCK_RETURN_IF_ERROR(check_counts(x));
   const int64_t batch = x.shape[0];
@@ -139,33 +119,20 @@ Result<ReduceArguments> global_pool_arguments(const NodeFacts& node) {
 }
 
 Offer offer_global_pool(const NodeFacts& node) {
-  return both_layouts(node, global_pool_arguments(node).status());
+  return both_layouts_or_refuse(node, global_pool_arguments(node).status());
 }
 
 Result<CudaLaunch> bind_global_pool(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments bound, global_pool_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    ReduceArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    a.workspace = run.workspace();
-    launch_reduce(a, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.outputs[0].shape, launch_reduce,
+      [](ReduceArguments& a, const KernelRun& run) { a.workspace = run.workspace(); });
 }
 
-// A tactic that keeps partial results.
-class GlobalPoolTactic : public CudaTactic {
- public:
-  GlobalPoolTactic() : CudaTactic("cuda.global_pool", offer_global_pool, bind_global_pool) {}
-
-  Result<std::unique_ptr<backends::Kernel>> bind(const NodeFacts& node) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments a, global_pool_arguments(node));
-    PENSTOCK_ASSIGN_OR_RETURN(CudaLaunch launch, bind_global_pool(node));
-    return make_cuda_kernel(std::string(name()), std::move(launch), reduce_workspace_bytes(a));
-  }
-};
+Result<size_t> global_pool_workspace(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments a, global_pool_arguments(node));
+  return reduce_workspace_bytes(a);
+}
 
 // --- depthwise convolution
 
@@ -234,7 +201,7 @@ Status set_filter(const Window& window, DepthwiseArguments& a) {
 }
 
 Result<DepthwisePlan> depthwise_plan(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   const Operand& x = node.inputs[0];
   const Operand& w = node.inputs[1];
   const Shape& y = node.outputs[0].shape;
@@ -337,7 +304,8 @@ class DepthwiseTactic : public CudaTactic {
 
 TacticList convolution_cuda_tactics() {
   static const CudaTactic kPool("cuda.pool", offer_pool, bind_pool);
-  static const GlobalPoolTactic kGlobalPool;
+  static const CudaTactic kGlobalPool("cuda.global_pool", offer_global_pool, bind_global_pool,
+                                      {.in_place = false, .workspace = global_pool_workspace});
   static const DepthwiseTactic kDepthwise;
   return {{"MaxPool", &kPool},
           {"AveragePool", &kPool},

@@ -287,8 +287,8 @@ class GeneratedTactic : public backends::Tactic {
     if (std::string missing = backends::cuda::why_no_nvrtc(); !missing.empty()) {
       return Offer::refuse(std::move(missing));
     }
-    if (std::string refusal = refuse_handles(node); !refusal.empty()) {
-      return Offer::refuse(std::move(refusal));
+    if (const Status plain = check_plain(node); !plain.is_ok()) {
+      return Offer::refuse(plain.message());
     }
     const Result<CudaExpression> expression = cuda_expression(node);
     if (!expression.is_ok()) return Offer::refuse(expression.status().message());

@@ -14,6 +14,33 @@ __device__ inline int64_t index_at(const DeviceIndices& indices, int64_t i, int6
   return index < 0 || index >= limit ? -1 : index;
 }
 
+// Indices that replace one axis of the data: GatherElements, ScatterElements.
+template <typename Mode>
+struct ElementKernel {
+  ElementArguments a;
+  typename Mode::Index items;
+  typename Mode::Division extents[kMaxIndexAxes];
+
+  ElementKernel(const ElementArguments& arguments, int64_t count)
+      : a(arguments), items(static_cast<typename Mode::Index>(count)) {
+    for (int d = 0; d < a.axes; ++d) extents[d] = typename Mode::Division(a.extents[d]);
+  }
+};
+
+// Where in the data the element of index `i` is; -1 where that is outside.
+template <typename Mode>
+__device__ int64_t place_of(const ElementKernel<Mode>& kernel, typename Mode::Index i) {
+  const ElementArguments& a = kernel.a;
+  const int64_t index = index_at(a.indices, static_cast<int64_t>(i), a.limit);
+  typename Mode::Index rest = i;
+  int64_t place = 0;
+  for (int d = a.axes - 1; d >= 0; --d) {
+    const auto at = static_cast<int64_t>(kernel.extents[d].split(rest));
+    place += (d == a.axis ? index : at) * a.strides[d];
+  }
+  return index < 0 ? -1 : place;
+}
+
 // Fn for an unsigned integer of `bytes`, or 16 bytes at once.
 template <typename Fn>
 void dispatch_width(size_t bytes, Fn&& fn) {

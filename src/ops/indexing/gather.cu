@@ -55,35 +55,19 @@ void launch(const GatherArguments& a, int64_t items, cudaStream_t stream) {
   gather_items<T, Mode><<<blocks, kThreads, 0, stream>>>(kernel);
 }
 
-template <typename Mode>
-struct ElementKernel {
-  ElementArguments a;
-  typename Mode::Index items;
-  typename Mode::Division extents[kMaxIndexAxes];
-};
-
 template <typename T, typename Mode>
 __global__ void gather_elements(const __grid_constant__ ElementKernel<Mode> kernel) {
   using Index = typename Mode::Index;
   const ElementArguments& a = kernel.a;
   const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= kernel.items) return;
-  const int64_t index = index_at(a.indices, static_cast<int64_t>(i), a.limit);
-  Index rest = i;
-  int64_t from = 0;
-  for (int d = a.axes - 1; d >= 0; --d) {
-    const auto place = static_cast<int64_t>(kernel.extents[d].split(rest));
-    from += (d == a.axis ? index : place) * a.strides[d];
-  }
-  static_cast<T*>(a.y)[i] = index < 0 ? T{} : static_cast<const T*>(a.x)[from];
+  const int64_t place = place_of(kernel, i);
+  static_cast<T*>(a.y)[i] = place < 0 ? T{} : static_cast<const T*>(a.x)[place];
 }
 
 template <typename T, typename Mode>
 void launch(const ElementArguments& a, int64_t items, cudaStream_t stream) {
-  ElementKernel<Mode> kernel;
-  kernel.a = a;
-  kernel.items = static_cast<typename Mode::Index>(items);
-  for (int d = 0; d < a.axes; ++d) kernel.extents[d] = typename Mode::Division(a.extents[d]);
+  const ElementKernel<Mode> kernel(a, items);
   gather_elements<T, Mode>
       <<<static_cast<unsigned>((items + kThreads - 1) / kThreads), kThreads, 0, stream>>>(kernel);
 }

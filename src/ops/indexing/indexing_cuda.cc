@@ -19,12 +19,6 @@ using backends::Offer;
 using backends::Operand;
 using backends::TensorView;
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
-Offer plain_or_refuse(const NodeFacts& node, const Status& status) {
-  return status.is_ok() ? Offer::plain(node) : Offer::refuse(status.message());
-}
-
 // Elements that kernels move, and indices that they read.
 Status check_operands(const NodeFacts& node) {
   const size_t size = size_of(node.inputs[0].dtype);
@@ -57,12 +51,12 @@ Result<TensorView> start_from_data(KernelRun& run, const Shape& shape, cudaStrea
   return y;
 }
 
-// Is the reduction of a scattering addition? An error where it is another one, or of other types.
-Result<bool> adds(const NodeFacts& node) {
+// Scattering adds to float32. Without a reduction, the last update counts where indices repeat, and
+// threads would write in any order.
+Status check_scatter(const NodeFacts& node) {
   const std::string reduction = node.attributes.get_string("reduction", "none");
-  // Where indices repeat, the last update counts: threads would write in any order.
   if (reduction == "none") return refuse("indices may repeat, and the last of them counts");
-  if (reduction == "add" && node.inputs[0].dtype == DataType::kFloat32) return true;
+  if (reduction == "add" && node.inputs[0].dtype == DataType::kFloat32) return Status::ok();
   return refuse("adds float32 only");
 }
 
@@ -87,17 +81,12 @@ Offer offer_gather(const NodeFacts& node) {
 Result<CudaLaunch> bind_gather(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const GatherArguments bound, gather_arguments(node));
   PENSTOCK_ASSIGN_OR_RETURN(const int64_t axis, axis_of(node, 0, node.inputs[0].shape.size()));
-  return CudaLaunch([bound,
-                     shape = gathered_shape(node.inputs[0].shape, node.inputs[1].shape, axis),
-                     size = size_of(node.inputs[0].dtype)](KernelRun& run, cudaStream_t stream) {
-    GatherArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.indices = indices_of(run);
-    a.y = y.data;
-    launch_gather(a, size, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, gathered_shape(node.inputs[0].shape, node.inputs[1].shape, axis),
+      [size = size_of(node.inputs[0].dtype)](const GatherArguments& a, cudaStream_t stream) {
+        launch_gather(a, size, stream);
+      },
+      [](GatherArguments& a, const KernelRun& run) { a.indices = indices_of(run); });
 }
 
 // --- GatherND, ScatterND
@@ -113,7 +102,7 @@ Result<TupleArguments> tuple_arguments(const NodeFacts& node, bool scatter) {
   const NdFacts facts = nd_facts(data, indices, batch_dims);
   if (facts.depth > kMaxIndexAxes) return refuse("index tuples of more than eight");
   if (scatter) {
-    PENSTOCK_RETURN_IF_ERROR(adds(node).status());
+    PENSTOCK_RETURN_IF_ERROR(check_scatter(node));
     if (element_count(node.inputs[2].shape) != facts.tuples * facts.slice) {
       return refuse("updates do not fit the indices");
     }
@@ -137,29 +126,23 @@ Offer offer_scatter_nd(const NodeFacts& node) {
 
 Result<CudaLaunch> bind_gather_nd(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const TupleArguments bound, tuple_arguments(node, false));
-  return CudaLaunch([bound, shape = node.outputs[0].shape, size = size_of(node.inputs[0].dtype)](
-                        KernelRun& run, cudaStream_t stream) {
-    TupleArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.indices = indices_of(run);
-    a.y = y.data;
-    launch_gather_nd(a, size, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.outputs[0].shape,
+      [size = size_of(node.inputs[0].dtype)](const TupleArguments& a, cudaStream_t stream) {
+        launch_gather_nd(a, size, stream);
+      },
+      [](TupleArguments& a, const KernelRun& run) { a.indices = indices_of(run); });
 }
 
 Result<CudaLaunch> bind_scatter_nd(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const TupleArguments bound, tuple_arguments(node, true));
-  PENSTOCK_ASSIGN_OR_RETURN(const bool is_sum, adds(node));
-  return CudaLaunch([bound, is_sum, shape = node.inputs[0].shape,
-                     size = size_of(node.inputs[0].dtype)](KernelRun& run, cudaStream_t stream) {
+  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
     TupleArguments a = bound;
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, start_from_data(run, shape, stream));
     a.x = run.input(2).data;
     a.indices = indices_of(run);
     a.y = y.data;
-    launch_scatter_nd(a, size, is_sum, stream);
+    launch_scatter_nd(a, stream);
     return Status::ok();
   });
 }
@@ -193,7 +176,7 @@ Offer offer_gather_elements(const NodeFacts& node) {
 }
 
 Offer offer_scatter_elements(const NodeFacts& node) {
-  if (const Status status = adds(node).status(); !status.is_ok()) {
+  if (const Status status = check_scatter(node); !status.is_ok()) {
     return Offer::refuse(status.message());
   }
   if (node.inputs[1].shape != node.inputs[2].shape) return Offer::refuse("updates do not fit");
@@ -202,29 +185,23 @@ Offer offer_scatter_elements(const NodeFacts& node) {
 
 Result<CudaLaunch> bind_gather_elements(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ElementArguments bound, element_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[1].shape, size = size_of(node.inputs[0].dtype)](
-                        KernelRun& run, cudaStream_t stream) {
-    ElementArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.indices = indices_of(run);
-    a.y = y.data;
-    launch_gather_elements(a, size, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.inputs[1].shape,
+      [size = size_of(node.inputs[0].dtype)](const ElementArguments& a, cudaStream_t stream) {
+        launch_gather_elements(a, size, stream);
+      },
+      [](ElementArguments& a, const KernelRun& run) { a.indices = indices_of(run); });
 }
 
 Result<CudaLaunch> bind_scatter_elements(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ElementArguments bound, element_arguments(node));
-  PENSTOCK_ASSIGN_OR_RETURN(const bool is_sum, adds(node));
-  return CudaLaunch([bound, is_sum, shape = node.inputs[0].shape,
-                     size = size_of(node.inputs[0].dtype)](KernelRun& run, cudaStream_t stream) {
+  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
     ElementArguments a = bound;
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, start_from_data(run, shape, stream));
     a.x = run.input(2).data;
     a.indices = indices_of(run);
     a.y = y.data;
-    launch_scatter_elements(a, size, is_sum, stream);
+    launch_scatter_elements(a, stream);
     return Status::ok();
   });
 }
@@ -318,11 +295,12 @@ Result<CudaLaunch> bind_top_k(const NodeFacts& node) {
 TacticList indexing_cuda_tactics() {
   static const CudaTactic kGather("cuda.gather", offer_gather, bind_gather);
   static const CudaTactic kGatherNd("cuda.gather_nd", offer_gather_nd, bind_gather_nd);
-  static const CudaTactic kScatterNd("cuda.scatter_nd", offer_scatter_nd, bind_scatter_nd, true);
+  static const CudaTactic kScatterNd("cuda.scatter_nd", offer_scatter_nd, bind_scatter_nd,
+                                     {.in_place = true});
   static const CudaTactic kGatherElements("cuda.gather_elements", offer_gather_elements,
                                           bind_gather_elements);
   static const CudaTactic kScatterElements("cuda.scatter_elements", offer_scatter_elements,
-                                           bind_scatter_elements, true);
+                                           bind_scatter_elements, {.in_place = true});
   static const CudaTactic kOneHot("cuda.one_hot", offer_one_hot, bind_one_hot);
   static const CudaTactic kTopK("cuda.top_k", offer_top_k, bind_top_k);
   return {{"Gather", &kGather},

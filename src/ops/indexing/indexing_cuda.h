@@ -42,8 +42,7 @@ struct TupleArguments {
 };
 void launch_gather_nd(const TupleArguments& arguments, size_t element_bytes, cudaStream_t stream);
 // From x, the updates, into y. Adding is for float32.
-void launch_scatter_nd(const TupleArguments& arguments, size_t element_bytes, bool adds,
-                       cudaStream_t stream);
+void launch_scatter_nd(const TupleArguments& arguments, cudaStream_t stream);
 
 // An index for each element: of `extents`, row-major, into data of `strides`, along `axis`.
 struct ElementArguments {
@@ -59,8 +58,7 @@ struct ElementArguments {
 void launch_gather_elements(const ElementArguments& arguments, size_t element_bytes,
                             cudaStream_t stream);
 // From x, the updates, into y. Adding is for float32.
-void launch_scatter_elements(const ElementArguments& arguments, size_t element_bytes, bool adds,
-                             cudaStream_t stream);
+void launch_scatter_elements(const ElementArguments& arguments, cudaStream_t stream);
 
 // y [outer, depth, inner] of two values, for indices [outer, inner].
 struct OneHotArguments {

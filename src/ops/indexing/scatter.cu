@@ -1,7 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 // ScatterElements, and both directions of index tuples: GatherND, ScatterND.
-#include <type_traits>
-
 #include "ops/indexing/device_indices.cuh"
 
 namespace penstock::ops {
@@ -11,7 +9,7 @@ using namespace backends::cuda;
 
 constexpr int kThreads = 256;
 
-enum class Direction { kGather, kScatter, kScatterAdd };
+enum class Direction { kGather, kScatterAdd };
 
 template <typename Mode>
 struct TupleKernel {
@@ -44,8 +42,6 @@ __global__ void move_tuples(const __grid_constant__ TupleKernel<Mode> kernel) {
   T* y = static_cast<T*>(a.y);
   if constexpr (kDirection == Direction::kGather) {
     y[i] = inside ? x[place] : T{};
-  } else if constexpr (kDirection == Direction::kScatter) {
-    if (inside) y[place] = x[i];
   } else {
     if (inside) atomicAdd(y + place, x[i]);
   }
@@ -75,57 +71,27 @@ void launch_sized(const TupleArguments& a, cudaStream_t stream) {
   }
 }
 
-template <Direction kDirection>
-void launch_tuples(TupleArguments a, size_t size, cudaStream_t stream) {
-  const size_t width = run_width(a.x, a.y, a.slice, size);
-  a.slice /= static_cast<int64_t>(width / size);
-  dispatch_width(
-      width, [&](auto tag) { launch_sized<typename decltype(tag)::type, kDirection>(a, stream); });
-}
-
 template <typename Mode>
-struct ElementKernel {
-  ElementArguments a;
-  typename Mode::Index items;
-  typename Mode::Division extents[kMaxIndexAxes];
-};
-
-template <typename T, typename Mode>
 __global__ void scatter_elements(const __grid_constant__ ElementKernel<Mode> kernel) {
   using Index = typename Mode::Index;
   const ElementArguments& a = kernel.a;
   const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= kernel.items) return;
-  const int64_t index = index_at(a.indices, static_cast<int64_t>(i), a.limit);
-  if (index < 0) return;
-  Index rest = i;
-  int64_t to = 0;
-  for (int d = a.axes - 1; d >= 0; --d) {
-    const auto place = static_cast<int64_t>(kernel.extents[d].split(rest));
-    to += (d == a.axis ? index : place) * a.strides[d];
-  }
-  const T value = static_cast<const T*>(a.x)[i];
-  // Elements that are only written are unsigned integers here; floats are added.
-  if constexpr (std::is_same_v<T, float>) {
-    atomicAdd(static_cast<float*>(a.y) + to, value);
-  } else {
-    static_cast<T*>(a.y)[to] = value;
-  }
+  const int64_t place = place_of(kernel, i);
+  if (place >= 0) atomicAdd(static_cast<float*>(a.y) + place, static_cast<const float*>(a.x)[i]);
 }
 
-template <typename T>
-void launch_elements(const ElementArguments& a, cudaStream_t stream) {
+}  // namespace
+
+void launch_scatter_elements(const ElementArguments& a, cudaStream_t stream) {
   int64_t items = 1;
   for (int d = 0; d < a.axes; ++d) items *= a.extents[d];
   if (items == 0) return;
   const auto blocks = static_cast<unsigned>((items + kThreads - 1) / kThreads);
   const auto run = [&](auto mode) {
     using Mode = decltype(mode);
-    ElementKernel<Mode> kernel;
-    kernel.a = a;
-    kernel.items = static_cast<typename Mode::Index>(items);
-    for (int d = 0; d < a.axes; ++d) kernel.extents[d] = typename Mode::Division(a.extents[d]);
-    scatter_elements<T, Mode><<<blocks, kThreads, 0, stream>>>(kernel);
+    const ElementKernel<Mode> kernel(a, items);
+    scatter_elements<Mode><<<blocks, kThreads, 0, stream>>>(kernel);
   };
   if (fits_32_bits(items)) {
     run(Narrow{});
@@ -134,29 +100,17 @@ void launch_elements(const ElementArguments& a, cudaStream_t stream) {
   }
 }
 
-}  // namespace
-
-void launch_gather_nd(const TupleArguments& a, size_t element_bytes, cudaStream_t stream) {
-  launch_tuples<Direction::kGather>(a, element_bytes, stream);
+void launch_gather_nd(const TupleArguments& arguments, size_t element_bytes, cudaStream_t stream) {
+  TupleArguments a = arguments;
+  const size_t width = run_width(a.x, a.y, a.slice, element_bytes);
+  a.slice /= static_cast<int64_t>(width / element_bytes);
+  dispatch_width(width, [&](auto tag) {
+    launch_sized<typename decltype(tag)::type, Direction::kGather>(a, stream);
+  });
 }
 
-void launch_scatter_nd(const TupleArguments& a, size_t element_bytes, bool adds,
-                       cudaStream_t stream) {
-  if (adds) {
-    launch_sized<float, Direction::kScatterAdd>(a, stream);
-  } else {
-    launch_tuples<Direction::kScatter>(a, element_bytes, stream);
-  }
-}
-
-void launch_scatter_elements(const ElementArguments& a, size_t element_bytes, bool adds,
-                             cudaStream_t stream) {
-  if (adds) {
-    launch_elements<float>(a, stream);
-    return;
-  }
-  dispatch_size(element_bytes,
-                [&](auto tag) { launch_elements<typename decltype(tag)::type>(a, stream); });
+void launch_scatter_nd(const TupleArguments& a, cudaStream_t stream) {
+  launch_sized<float, Direction::kScatterAdd>(a, stream);
 }
 
 }  // namespace penstock::ops

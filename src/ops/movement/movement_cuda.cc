@@ -23,12 +23,6 @@ using backends::Operand;
 using backends::TensorView;
 using ir::Layout;
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
-Offer plain_or_refuse(const NodeFacts& node, const Status& status) {
-  return status.is_ok() ? Offer::plain(node) : Offer::refuse(status.message());
-}
-
 Status check_size(DataType type) {
   const size_t size = size_of(type);
   if (size == 1 || size == 2 || size == 4 || size == 8) return Status::ok();
@@ -140,8 +134,8 @@ struct Moves {
   }
 
   static Offer offer(const NodeFacts& node) {
-    if (std::string refusal = refuse_parameter_inputs(node, kParameters); !refusal.empty()) {
-      return Offer::refuse(std::move(refusal));
+    if (const Status known = check_no_parameters(node, kParameters); !known.is_ok()) {
+      return Offer::refuse(known.message());
     }
     NodeFacts plain = node;
     for (Operand& operand : plain.inputs) operand.layout = Layout::kPlain;
@@ -305,10 +299,8 @@ Result<uint64_t> filling_bits(const NodeFacts& node) {
 }
 
 Offer offer_constant_of_shape(const NodeFacts& node) {
-  if (std::string refusal = refuse_parameter_inputs(node, 0); !refusal.empty()) {
-    return Offer::refuse(std::move(refusal));
-  }
-  return plain_or_refuse(node, filling_bits(node).status());
+  const Status known = check_no_parameters(node, 0);
+  return plain_or_refuse(node, known.is_ok() ? filling_bits(node).status() : known);
 }
 
 Result<CudaLaunch> bind_constant_of_shape(const NodeFacts& node) {
@@ -398,10 +390,8 @@ Result<CudaLaunch> bind_values(const NodeFacts& node) {
 // --- Trilu, ReverseSequence
 
 Offer offer_trilu(const NodeFacts& node) {
-  if (std::string refusal = refuse_parameter_inputs(node, 1); !refusal.empty()) {
-    return Offer::refuse(std::move(refusal));
-  }
-  return plain_or_refuse(node, check_size(node.inputs[0].dtype));
+  const Status known = check_no_parameters(node, 1);
+  return plain_or_refuse(node, known.is_ok() ? check_size(node.inputs[0].dtype) : known);
 }
 
 Result<CudaLaunch> bind_trilu(const NodeFacts& node) {
@@ -413,15 +403,11 @@ Result<CudaLaunch> bind_trilu(const NodeFacts& node) {
   bound.upper = node.attributes.get_int("upper", 1) != 0;
   const std::vector<int64_t> k = node.attributes.get_ints("k");
   bound.k = k.empty() ? node.attributes.get_int("k") : k.front();
-  return CudaLaunch([bound, shape = x, size = size_of(node.inputs[0].dtype)](KernelRun& run,
-                                                                             cudaStream_t stream) {
-    TriluArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    launch_trilu(a, size, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, x,
+      [size = size_of(node.inputs[0].dtype)](const TriluArguments& a, cudaStream_t stream) {
+        launch_trilu(a, size, stream);
+      });
 }
 
 Result<ReverseArguments> reverse_arguments(const NodeFacts& node) {
@@ -448,16 +434,14 @@ Offer offer_reverse(const NodeFacts& node) {
 
 Result<CudaLaunch> bind_reverse(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ReverseArguments bound, reverse_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape, size = size_of(node.inputs[0].dtype)](
-                        KernelRun& run, cudaStream_t stream) {
-    ReverseArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.lengths = run.input(1).as<const int64_t>();
-    a.y = y.data;
-    launch_reverse(a, size, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.inputs[0].shape,
+      [size = size_of(node.inputs[0].dtype)](const ReverseArguments& a, cudaStream_t stream) {
+        launch_reverse(a, size, stream);
+      },
+      [](ReverseArguments& a, const KernelRun& run) {
+        a.lengths = run.input(1).as<const int64_t>();
+      });
 }
 
 TacticList move_tactics() {
@@ -493,7 +477,7 @@ TacticList movement_cuda_tactics() {
   static const CudaTactic kEye("cuda.eye_like", offer_eye, bind_eye);
   static const CudaTactic kRange("cuda.range", offer_range, bind_range);
   static const CudaTactic kValues("cuda.values", offer_values, bind_values);
-  static const CudaTactic kTrilu("cuda.trilu", offer_trilu, bind_trilu, true);
+  static const CudaTactic kTrilu("cuda.trilu", offer_trilu, bind_trilu, {.in_place = true});
   static const CudaTactic kReverse("cuda.reverse_sequence", offer_reverse, bind_reverse);
   TacticList all = move_tactics();
   for (std::string_view op : {"Copy", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}) {

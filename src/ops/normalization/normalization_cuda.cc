@@ -19,15 +19,9 @@ using ir::Layout;
 
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // blocks, and elements of a row
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
 Result<int64_t> axis_of(const NodeFacts& node) {
   return InferContext::normalize_axis(node.attributes.get_int("axis", -1),
                                       static_cast<int64_t>(node.inputs[0].shape.size()));
-}
-
-bool is_device_float(DataType type) {
-  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16;
 }
 
 // True where `vector`, broadcast to `shape`, is one row from `axis` on that repeats before it.
@@ -50,7 +44,7 @@ Result<LayerNormArguments> layer_norm_arguments(const NodeFacts& node) {
   a.type = x.dtype;
   a.scale_type = node.inputs[1].dtype;
   a.epsilon = node.attributes.get_float("epsilon", 1e-5f);
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   if (a.scale_type != a.type && a.scale_type != DataType::kFloat32) {
     return refuse("the scale is of another type than x, and not float32");
   }
@@ -98,7 +92,7 @@ Result<CudaLaunch> bind_layer_norm(const NodeFacts& node) {
 // --- Softmax, LogSoftmax, LpNormalization
 
 Result<AxisNormArguments> axis_norm_arguments(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   PENSTOCK_ASSIGN_OR_RETURN(const int64_t axis, axis_of(node));
   const AxisSplit split = split_at(node.inputs[0].shape, axis);
   AxisNormArguments a;
@@ -115,20 +109,12 @@ Result<AxisNormArguments> axis_norm_arguments(const NodeFacts& node) {
 }
 
 Offer offer_axis_norm(const NodeFacts& node) {
-  const Result<AxisNormArguments> arguments = axis_norm_arguments(node);
-  return arguments.is_ok() ? Offer::plain(node) : Offer::refuse(arguments.status().message());
+  return plain_or_refuse(node, axis_norm_arguments(node).status());
 }
 
 Result<CudaLaunch> bind_axis_norm(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const AxisNormArguments bound, axis_norm_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    AxisNormArguments a = bound;
-    a.x = run.input(0).data;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.y = y.data;
-    launch_axis_norm(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.inputs[0].shape, launch_axis_norm);
 }
 
 // --- BatchNormalization, InstanceNormalization, GroupNormalization, LRN
@@ -150,7 +136,7 @@ Status check_vectors(const NodeFacts& node, size_t count, int64_t wanted) {
 template <typename Arguments>
 Status set_extents(const NodeFacts& node, Arguments& a) {
   const Operand& x = node.inputs[0];
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   if (x.shape.size() < 2) return refuse("takes at least two dimensions");
   a.type = x.dtype;
   a.batch = x.shape[0];
@@ -182,23 +168,12 @@ Result<GroupNormArguments> group_norm_arguments(const NodeFacts& node) {
   return a;
 }
 
-// Rows by channels, or channels last for images.
-Offer both_layouts(const NodeFacts& node, const Status& status) {
-  if (!status.is_ok()) return Offer::refuse(status.message());
-  Offer offer = Offer::plain(node);
-  if (node.inputs[0].shape.size() == 4) {
-    offer.forms.push_back(offer.forms[0]);
-    offer.forms[1].inputs[0] = offer.forms[1].outputs[0] = Layout::kChannelsLast;
-  }
-  return offer;
-}
-
 Offer offer_batch_norm(const NodeFacts& node) {
-  return both_layouts(node, batch_norm_arguments(node).status());
+  return both_layouts_or_refuse(node, batch_norm_arguments(node).status());
 }
 
 Result<LocalNormArguments> local_norm_arguments(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   const Operand& x = node.inputs[0];
   const int64_t size = node.attributes.get_int("size", 1);
   if (x.shape.size() < 2 || size < 1) return refuse("takes batch and channels, and a size");
@@ -218,11 +193,11 @@ Result<LocalNormArguments> local_norm_arguments(const NodeFacts& node) {
 }
 
 Offer offer_local_norm(const NodeFacts& node) {
-  return both_layouts(node, local_norm_arguments(node).status());
+  return both_layouts_or_refuse(node, local_norm_arguments(node).status());
 }
 
 Offer offer_group_norm(const NodeFacts& node) {
-  return both_layouts(node, group_norm_arguments(node).status());
+  return both_layouts_or_refuse(node, group_norm_arguments(node).status());
 }
 
 ChannelVector vector_of(const KernelRun& run, size_t i) {
@@ -231,53 +206,40 @@ ChannelVector vector_of(const KernelRun& run, size_t i) {
 
 Result<CudaLaunch> bind_batch_norm(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const BatchNormArguments bound, batch_norm_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    BatchNormArguments a = bound;
-    a.x = run.input(0).data;
-    a.scale = vector_of(run, 1);
-    a.bias = vector_of(run, 2);
-    a.mean = vector_of(run, 3);
-    a.variance = vector_of(run, 4);
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.y = y.data;
-    launch_batch_norm(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.inputs[0].shape, launch_batch_norm,
+                     [](BatchNormArguments& a, const KernelRun& run) {
+                       a.scale = vector_of(run, 1);
+                       a.bias = vector_of(run, 2);
+                       a.mean = vector_of(run, 3);
+                       a.variance = vector_of(run, 4);
+                     });
 }
 
 Result<CudaLaunch> bind_group_norm(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const GroupNormArguments bound, group_norm_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    GroupNormArguments a = bound;
-    a.x = run.input(0).data;
-    a.scale = vector_of(run, 1);
-    a.bias = vector_of(run, 2);
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.y = y.data;
-    launch_group_norm(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.inputs[0].shape, launch_group_norm,
+                     [](GroupNormArguments& a, const KernelRun& run) {
+                       a.scale = vector_of(run, 1);
+                       a.bias = vector_of(run, 2);
+                     });
 }
 
 Result<CudaLaunch> bind_local_norm(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const LocalNormArguments bound, local_norm_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    LocalNormArguments a = bound;
-    a.x = run.input(0).data;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.y = y.data;
-    launch_local_norm(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.inputs[0].shape, launch_local_norm);
 }
 
 }  // namespace
 
 TacticList normalization_cuda_tactics() {
-  static const CudaTactic kLayerNorm("cuda.layer_norm", offer_layer_norm, bind_layer_norm, true);
-  static const CudaTactic kAxisNorm("cuda.axis_norm", offer_axis_norm, bind_axis_norm, true);
-  static const CudaTactic kBatchNorm("cuda.batch_norm", offer_batch_norm, bind_batch_norm, true);
-  static const CudaTactic kGroupNorm("cuda.group_norm", offer_group_norm, bind_group_norm, true);
+  static const CudaTactic kLayerNorm("cuda.layer_norm", offer_layer_norm, bind_layer_norm,
+                                     {.in_place = true});
+  static const CudaTactic kAxisNorm("cuda.axis_norm", offer_axis_norm, bind_axis_norm,
+                                    {.in_place = true});
+  static const CudaTactic kBatchNorm("cuda.batch_norm", offer_batch_norm, bind_batch_norm,
+                                     {.in_place = true});
+  static const CudaTactic kGroupNorm("cuda.group_norm", offer_group_norm, bind_group_norm,
+                                     {.in_place = true});
   // Not in place: its neighbours read an element too.
   static const CudaTactic kLocalNorm("cuda.local_norm", offer_local_norm, bind_local_norm);
   return {{"LRN", &kLocalNorm},

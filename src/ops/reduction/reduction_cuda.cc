@@ -20,12 +20,6 @@ using ir::Layout;
 
 constexpr int64_t kMost = int64_t{1} << 30;  // places that kernels count in 32 bits
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
-Offer plain_or_refuse(const NodeFacts& node, const Status& status) {
-  return status.is_ok() ? Offer::plain(node) : Offer::refuse(status.message());
-}
-
 Status check_type(DataType type) {
   if (has_reduce(type)) return Status::ok();
   return refuse("reduces no elements of type " + std::string(to_string(type)));
@@ -119,40 +113,21 @@ Result<ReduceArguments> reduce_arguments(const NodeFacts& node) {
 }
 
 Offer offer_reduce(const NodeFacts& node) {
-  const Status status = reduce_arguments(node).status();
-  if (!status.is_ok()) return Offer::refuse(status.message());
-  Offer offer = Offer::plain(node);
-  if (node.inputs[0].shape.size() == 4 && node.outputs[0].shape.size() == 4) {
-    offer.forms.push_back(offer.forms[0]);
-    offer.forms[1].inputs[0] = offer.forms[1].outputs[0] = Layout::kChannelsLast;
-  }
-  return offer;
+  return both_layouts_or_refuse(node, reduce_arguments(node).status());
 }
 
 Result<CudaLaunch> bind_reduce(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments bound, reduce_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    ReduceArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    a.workspace = run.workspace();
-    launch_reduce(a, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.outputs[0].shape, launch_reduce,
+      [](ReduceArguments& a, const KernelRun& run) { a.workspace = run.workspace(); });
 }
 
-// A tactic that keeps partial results.
-class ReduceTactic : public CudaTactic {
- public:
-  ReduceTactic() : CudaTactic("cuda.reduce", offer_reduce, bind_reduce) {}
-
-  Result<std::unique_ptr<backends::Kernel>> bind(const NodeFacts& node) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments a, reduce_arguments(node));
-    PENSTOCK_ASSIGN_OR_RETURN(CudaLaunch launch, bind_reduce(node));
-    return make_cuda_kernel(std::string(name()), std::move(launch), reduce_workspace_bytes(a));
-  }
-};
+// The partial results.
+Result<size_t> reduce_workspace(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const ReduceArguments a, reduce_arguments(node));
+  return reduce_workspace_bytes(a);
+}
 
 // --- ArgMax, ArgMin
 
@@ -181,14 +156,7 @@ Offer offer_arg(const NodeFacts& node) {
 
 Result<CudaLaunch> bind_arg(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ArgReduceArguments bound, arg_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    ArgReduceArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.as<int64_t>();
-    launch_arg_reduce(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.outputs[0].shape, launch_arg_reduce);
 }
 
 // --- CumSum, CumProd
@@ -220,20 +188,14 @@ Offer offer_scan(const NodeFacts& node) {
 
 Result<CudaLaunch> bind_scan(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ScanArguments bound, scan_arguments(node));
-  return CudaLaunch([bound, shape = node.inputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    ScanArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    launch_scan(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.inputs[0].shape, launch_scan);
 }
 
 }  // namespace
 
 TacticList reduction_cuda_tactics() {
-  static const ReduceTactic kReduce;
+  static const CudaTactic kReduce("cuda.reduce", offer_reduce, bind_reduce,
+                                  {.in_place = false, .workspace = reduce_workspace});
   static const CudaTactic kArg("cuda.arg_reduce", offer_arg, bind_arg);
   static const CudaTactic kScan("cuda.scan", offer_scan, bind_scan);
   TacticList tactics;

@@ -23,8 +23,6 @@ using ir::Layout;
 
 constexpr int64_t kMost = int64_t{1} << 30;  // places that kernels count in 32 bits
 
-Status refuse(std::string reason) { return {StatusCode::kUnsupported, std::move(reason)}; }
-
 // --- Resize
 
 struct ResizeFactors {
@@ -164,7 +162,7 @@ Result<ResizeArguments> resize_arguments(const NodeFacts& node, const ResizeFact
   const size_t size = size_of(x.dtype);
   if (size != 1 && size != 2 && size != 4 && size != 8) return refuse("elements of that size");
   if (a.filter != ResizeFilter::kNearest) {
-    if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+    PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   }
   Shape y = x.shape;
   std::vector<int> slots(y.size(), -1);
@@ -205,46 +203,29 @@ Offer offer_resize(const NodeFacts& node) {
     factors = *std::move(constants);
     config = print_factors(factors);
   }
-  const Result<ResizeArguments> arguments = resize_arguments(node, factors);
-  if (!arguments.is_ok()) return Offer::refuse(arguments.status().message());
-  Offer offer = Offer::plain(node, config);
-  if (node.inputs[0].shape.size() == 4) {
-    offer.forms.push_back(offer.forms[0]);
-    offer.forms[1].inputs[0] = offer.forms[1].outputs[0] = Layout::kChannelsLast;
-  }
+  Offer offer = both_layouts_or_refuse(node, resize_arguments(node, factors).status());
+  for (backends::Form& form : offer.forms) form.config = config;
   return offer;
 }
 
 Result<CudaLaunch> bind_resize(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const ResizeArguments bound, bound_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    ResizeArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.y = y.data;
-    a.taps = static_cast<ResizeTap*>(run.workspace());
-    launch_resize(a, stream);
-    return Status::ok();
-  });
+  return make_launch(bound, node.outputs[0].shape, launch_resize,
+                     [](ResizeArguments& a, const KernelRun& run) {
+                       a.taps = static_cast<ResizeTap*>(run.workspace());
+                     });
 }
 
-// A tactic that keeps the taps of each axis.
-class ResizeTactic : public CudaTactic {
- public:
-  ResizeTactic() : CudaTactic("cuda.resize", offer_resize, bind_resize) {}
-
-  Result<std::unique_ptr<backends::Kernel>> bind(const NodeFacts& node) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const ResizeArguments a, bound_arguments(node));
-    PENSTOCK_ASSIGN_OR_RETURN(CudaLaunch launch, bind_resize(node));
-    return make_cuda_kernel(std::string(name()), std::move(launch),
-                            static_cast<size_t>(a.tap_count()) * sizeof(ResizeTap));
-  }
-};
+// The taps of each axis.
+Result<size_t> resize_workspace(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const ResizeArguments a, bound_arguments(node));
+  return static_cast<size_t>(a.tap_count()) * sizeof(ResizeTap);
+}
 
 // --- GridSample
 
 Result<GridSampleArguments> grid_sample_arguments(const NodeFacts& node) {
-  if (std::string refusal = refuse_non_floats(node); !refusal.empty()) return refuse(refusal);
+  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   const Shape& x = node.inputs[0].shape;
   const Shape& grid = node.inputs[1].shape;
   if (x.size() != 4 || grid.size() != 4 || grid[0] != x[0] || grid[3] != 2) {
@@ -275,27 +256,21 @@ Result<GridSampleArguments> grid_sample_arguments(const NodeFacts& node) {
 }
 
 Offer offer_grid_sample(const NodeFacts& node) {
-  const Status status = grid_sample_arguments(node).status();
-  return status.is_ok() ? Offer::plain(node) : Offer::refuse(status.message());
+  return plain_or_refuse(node, grid_sample_arguments(node).status());
 }
 
 Result<CudaLaunch> bind_grid_sample(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(const GridSampleArguments bound, grid_sample_arguments(node));
-  return CudaLaunch([bound, shape = node.outputs[0].shape](KernelRun& run, cudaStream_t stream) {
-    GridSampleArguments a = bound;
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-    a.x = run.input(0).data;
-    a.grid = run.input(1).data;
-    a.y = y.data;
-    launch_grid_sample(a, stream);
-    return Status::ok();
-  });
+  return make_launch(
+      bound, node.outputs[0].shape, launch_grid_sample,
+      [](GridSampleArguments& a, const KernelRun& run) { a.grid = run.input(1).data; });
 }
 
 }  // namespace
 
 TacticList vision_cuda_tactics() {
-  static const ResizeTactic kResize;
+  static const CudaTactic kResize("cuda.resize", offer_resize, bind_resize,
+                                  {.in_place = false, .workspace = resize_workspace});
   static const CudaTactic kGridSample("cuda.grid_sample", offer_grid_sample, bind_grid_sample);
   return {{"Resize", &kResize}, {"GridSample", &kGridSample}};
 }
