@@ -27,7 +27,8 @@ struct ContextOptions {
   int profile = kAutomaticProfile;  // an index into Engine::profiles()
   // A run that would pass one of these ends with an error that names its node and the limit.
   int64_t max_loop_iterations = 10'000'000;  // of all loops together; 0: no limit
-  uint64_t max_memory_bytes = 0;  // that the context may hold; 0: as much as the machine has
+  // That the context may hold, of the host's memory and of the device's each; 0: what they have.
+  uint64_t max_memory_bytes = 0;
 };
 
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which

@@ -175,7 +175,7 @@ void bind_engine(nb::module_& module) {
           "was tuned for. It runs under this profile, or under the first that its inputs fit. A "
           "run "
           "whose loops go on for more than max_loop_iterations in all (0: no limit), or that needs "
-          "more than max_memory_bytes (0: as much as the machine has), ends with an error.")
+          "more than max_memory_bytes (0: what host and device have), ends with an error.")
       .def(
           "create_stream",
           [](const Engine& self, int threads) {

@@ -78,7 +78,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command
       ->add_option("--max-memory", arguments->max_memory_mib,
-                   "Most memory of a run, in MiB; 0: as much as the machine has")
+                   "Most memory of a run, in MiB; 0: what host and device have")
       ->check(CLI::Range(0.0, 1e9));
   command->add_option("--seed", arguments->seed, "Seed of random inputs");
   command->callback([arguments, &exit_code] {

@@ -30,7 +30,9 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
     : engine_(std::move(engine)),
       stream_(std::move(stream)),
       host_stream_(std::move(host_stream)),
-      memory_(options.max_memory_bytes),
+      memory_(options.max_memory_bytes == 0 ? machine_memory() : options.max_memory_bytes),
+      // Without a limit a device says itself when it is full.
+      device_memory_(options.max_memory_bytes == 0 ? UINT64_MAX : options.max_memory_bytes),
       most_iterations_(options.max_loop_iterations),
       program_(&engine_->program(0)),
       runs_(engine_->profile_count()),
@@ -42,7 +44,7 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
       slot_addresses_(program_->program().slots.size()),
       slot_allocators_(slot_addresses_.size()),
       arena_(engine_->host(), memory_),
-      device_arena_(engine_->backend(), memory_) {
+      device_arena_(engine_->backend(), device_memory_) {
   for (const TensorInfo& info : engine_->inputs()) {
     // The shape of a sequence's tensors is not its own: it is one handle.
     const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
@@ -55,10 +57,10 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
     output_buffers_.emplace_back(engine_->backend(), memory_, true);
-    device_outputs_.emplace_back(engine_->backend(), memory_);
+    device_outputs_.emplace_back(engine_->backend(), device_memory_);
   }
   for (size_t i = 0; i < engine_->inputs().size(); ++i) {
-    device_inputs_.emplace_back(engine_->backend(), memory_);
+    device_inputs_.emplace_back(engine_->backend(), device_memory_);
   }
 }
 

@@ -81,7 +81,7 @@ class ContextState {
   Status wait();
   Result<OutputView> output(std::string_view name) const;
   Result<Value> output_value(std::string_view name) const;
-  size_t memory_bytes() const { return memory_.held(); }
+  size_t memory_bytes() const { return memory_.held() + device_memory_.held(); }
   // From any thread.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -182,7 +182,8 @@ class ContextState {
   std::shared_ptr<EngineState> engine_;
   std::unique_ptr<backends::Stream> stream_;
   std::unique_ptr<backends::Stream> host_stream_;
-  MemoryAccount memory_;
+  MemoryAccount memory_;         // of the host
+  MemoryAccount device_memory_;  // of the device, where that has memory of its own
   int64_t held_by_kernels_ = 0;
   int64_t most_iterations_;
   int64_t iterations_ = 0;  // of all loops of this run

@@ -9,13 +9,6 @@
 namespace penstock::runtime {
 namespace {
 
-uint64_t machine_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page_bytes <= 0) return UINT64_MAX;
-  return static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
-}
-
 std::string mebibytes(uint64_t bytes) {
   constexpr uint64_t kMebibyte = uint64_t{1} << 20;
   return bytes < kMebibyte ? std::to_string(bytes) + " bytes"
@@ -24,7 +17,12 @@ std::string mebibytes(uint64_t bytes) {
 
 }  // namespace
 
-MemoryAccount::MemoryAccount(uint64_t limit) : limit_(limit == 0 ? machine_memory() : limit) {}
+uint64_t machine_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return UINT64_MAX;
+  return static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
+}
 
 Status MemoryAccount::take(uint64_t bytes) {
   if (held_ > limit_ || bytes > limit_ - held_) {

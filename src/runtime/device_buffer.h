@@ -10,11 +10,12 @@
 
 namespace penstock::runtime {
 
-// How much memory a context holds, and the most it may.
+uint64_t machine_memory();  // bytes, of the host
+
+// How much of the host's or of a device's memory a context holds, and the most it may.
 class MemoryAccount {
  public:
-  // 0: as much as the machine has.
-  explicit MemoryAccount(uint64_t limit);
+  explicit MemoryAccount(uint64_t limit) : limit_(limit) {}
 
   // An error that names the limit where it would be passed.
   Status take(uint64_t bytes);
