@@ -21,8 +21,10 @@ Result<std::string> inspect_model(const std::filesystem::path& onnx_path);
 Result<std::string> inspect_model(const OnnxBytes& onnx);
 
 // The ONNX operators that models may have, as JSON: the opsets, and for each operator its name, the
-// opsets at which a form of it begins, the core operators it becomes and their fast kernels by
-// backend. What the application registered is not among them.
+// opsets at which a form of it begins, the core operators it becomes, and by backend their fast
+// kernels and those among them that have the reference kernel alone. A backend counts where its
+// library is installed; its device need not be here. What the application registered is not among
+// them.
 std::string list_operators();
 
 // How far a value of a tuned plan is from the reference kernels'.

@@ -8,6 +8,7 @@
 #include "import/model_file.h"
 #include "import/rules.h"
 #include "ops/cpu_tactics.h"
+#include "ops/find_backend.h"
 
 namespace penstock {
 namespace {
@@ -25,21 +26,42 @@ std::vector<std::string> core_operators(const importer::Rule& rule) {
   return names;
 }
 
-// Tactics other than the reference kernel.
-std::vector<std::string> fast_tactics(const backends::Backend& backend, const std::string& op) {
-  std::vector<std::string> names;
-  for (const backends::TacticSource* source : backend.tactic_sources()) {
-    if (source->name() == "reference") continue;
-    for (const backends::Tactic* tactic : source->tactics_for(op))
-      names.emplace_back(tactic->name());
+using Sources = std::vector<const backends::TacticSource*>;
+
+// Of each backend that is installed, whether or not its device is here.
+std::map<std::string, Sources> sources_by_backend() {
+  std::map<std::string, Sources> sources;
+  const auto& cpu = ops::cpu_backend()->tactic_sources();
+  sources["cpu"] = Sources(cpu.begin(), cpu.end());
+  if (auto cuda = ops::cuda_tactic_sources(); cuda.is_ok()) sources["cuda"] = *std::move(cuda);
+  return sources;
+}
+
+struct Kernels {
+  std::set<std::string> tactics;    // other than the reference kernels
+  std::set<std::string> reference;  // core operators that no other tactic serves
+};
+
+Kernels kernels_of(const Sources& sources, const std::set<std::string>& operators) {
+  Kernels kernels;
+  for (const std::string& op : operators) {
+    bool is_served = false;
+    for (const backends::TacticSource* source : sources) {
+      if (source->name() == "reference") continue;
+      for (const backends::Tactic* tactic : source->tactics_for(op)) {
+        kernels.tactics.emplace(tactic->name());
+        is_served = true;
+      }
+    }
+    if (!is_served) kernels.reference.insert(op);
   }
-  return names;
+  return kernels;
 }
 
 }  // namespace
 
 std::string list_operators() {
-  const std::shared_ptr<backends::Backend> backend = ops::cpu_backend();
+  const std::map<std::string, Sources> backends = sources_by_backend();
   struct Facts {
     std::set<int> since;
     std::set<std::string> core;
@@ -52,14 +74,18 @@ std::string list_operators() {
   }
   json list = json::array();
   for (const auto& [name, facts] : operators) {
-    std::set<std::string> tactics;
-    for (const std::string& core : facts.core) {
-      for (const std::string& tactic : fast_tactics(*backend, core)) tactics.insert(tactic);
+    json tactics;
+    json reference;
+    for (const auto& [backend, sources] : backends) {
+      const Kernels kernels = kernels_of(sources, facts.core);
+      tactics[backend] = kernels.tactics;
+      reference[backend] = kernels.reference;
     }
     list.push_back({{"operator", name},
                     {"forms", facts.since},
                     {"core", facts.core},
-                    {"tactics", {{std::string(backend->name()), tactics}}}});
+                    {"tactics", std::move(tactics)},
+                    {"reference", std::move(reference)}});
   }
   return json{{"opsets", {importer::kOldestOpset, importer::kNewestOpset}},
               {"operators", std::move(list)}}

@@ -43,17 +43,28 @@ const backends::TacticSource& cudnn_source() {
   return kSource;
 }
 
+// Preferred first.
+std::vector<const backends::TacticSource*> sources() {
+  return {&cudnn_source(), &cublaslt_source(), &generated_tactics(), &own_tactics()};
+}
+
 }  // namespace
 }  // namespace penstock::ops
 
 // What the runtime looks up in this library after opening it.
-extern "C" penstock::Result<std::shared_ptr<penstock::backends::Backend>>* penstock_cuda_backend(
-    int device) {
+extern "C" {
+
+penstock::Result<std::shared_ptr<penstock::backends::Backend>>* penstock_cuda_backend(int device) {
   using namespace penstock;
   Result<std::shared_ptr<backends::cuda::CudaBackend>> backend =
-      backends::cuda::CudaBackend::create(device, {&ops::cudnn_source(), &ops::cublaslt_source(),
-                                                   &ops::generated_tactics(), &ops::own_tactics()});
+      backends::cuda::CudaBackend::create(device, ops::sources());
   using Answer = Result<std::shared_ptr<backends::Backend>>;
   if (!backend.is_ok()) return new Answer(backend.status());
   return new Answer(std::shared_ptr<backends::Backend>(*std::move(backend)));
 }
+
+void penstock_cuda_tactic_sources(std::vector<const penstock::backends::TacticSource*>& sources) {
+  sources = penstock::ops::sources();
+}
+
+}  // extern "C"

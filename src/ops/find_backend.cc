@@ -14,7 +14,9 @@ namespace penstock::ops {
 namespace {
 
 using BackendResult = Result<std::shared_ptr<backends::Backend>>;
-using CudaEntry = BackendResult*(int device);
+using CudaSources = Result<std::vector<const backends::TacticSource*>>;
+using CudaBackendEntry = BackendResult*(int device);
+using CudaSourcesEntry = void(std::vector<const backends::TacticSource*>& sources);
 
 constexpr const char* kCudaLibrary = "libpenstock_cuda.so.0";
 
@@ -25,19 +27,21 @@ std::string cuda_library_path() {
   return std::filesystem::path(info.dli_fname).replace_filename(kCudaLibrary).string();
 }
 
-Result<CudaEntry*> cuda_entry() {
+// A function of the CUDA backend's library, which stays open.
+template <typename Entry>
+Result<Entry*> cuda_entry(const char* name) {
   void* library = dlopen(cuda_library_path().c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) library = dlopen(kCudaLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return Status(StatusCode::kUnsupported,
                   std::string("the CUDA backend is not installed: ") + dlerror());
   }
-  void* entry = dlsym(library, "penstock_cuda_backend");
+  void* entry = dlsym(library, name);
   if (entry == nullptr) {
     return Status(StatusCode::kUnsupported,
                   "the library libpenstock_cuda that is here is none of Penstock's");
   }
-  return reinterpret_cast<CudaEntry*>(entry);
+  return reinterpret_cast<Entry*>(entry);
 }
 
 // One object a device serves the whole process; what failed once is tried again.
@@ -47,9 +51,9 @@ BackendResult cuda_backend(int device) {
   const std::lock_guard lock(mutex);
   std::shared_ptr<backends::Backend>& known = (*backends)[device];
   if (known != nullptr) return known;
-  const Result<CudaEntry*> entry = cuda_entry();
-  PENSTOCK_RETURN_IF_ERROR(entry.status());
-  const std::unique_ptr<BackendResult> made((*entry)(device));
+  PENSTOCK_ASSIGN_OR_RETURN(CudaBackendEntry* const entry,
+                            cuda_entry<CudaBackendEntry>("penstock_cuda_backend"));
+  const std::unique_ptr<BackendResult> made(entry(device));
   PENSTOCK_RETURN_IF_ERROR(made->status());
   known = **made;
   return known;
@@ -73,6 +77,14 @@ BackendResult find_backend(std::string_view device) {
   if (is_cuda) return cuda_backend(number);
   return Status(StatusCode::kUnsupported,
                 "no device '" + std::string(device) + "' here; known are cpu, cuda:N and auto");
+}
+
+CudaSources cuda_tactic_sources() {
+  PENSTOCK_ASSIGN_OR_RETURN(CudaSourcesEntry* const entry,
+                            cuda_entry<CudaSourcesEntry>("penstock_cuda_tactic_sources"));
+  std::vector<const backends::TacticSource*> sources;
+  entry(sources);
+  return sources;
 }
 
 }  // namespace penstock::ops

@@ -21,14 +21,18 @@ ONNX operators that models may have, by name: {count} of them, opsets {first} to
 - *forms*: the opsets at which a definition began that is told apart; each holds until the next.
 - *types*: the element types that ONNX's newest definition allows, without complex numbers, which are refused. `float` stands for float16, bfloat16,
   float32 and float64, `int` for the signed and unsigned integers of 8 to 64 bits, `small` for float8, float4, 4-bit and 2-bit integers.
-- *fast kernels*: those besides the reference kernel, which every operator has. They take float32, and each says in `penstock inspect --candidates` why it
-  does not take a node. Many operators without one vanish while a model is built, or become part of a fused node.
+- *fast kernels*: those besides the reference kernel, which every operator has, of the core operators that the operator becomes. On the CPU they take
+  float32; on an NVIDIA GPU float32, float16 and bfloat16, and where numbers are moved or combined one by one, most other types. Each says in
+  `penstock inspect --candidates` why it does not take a node. *not*: core operators among them that have the reference kernel alone, and so run on the
+  CPU. Many operators without a fast kernel vanish while a model is built, or become part of a fused node.
 
 Constant, and functions that a model brings along, need no entry here.
 
-| operator | forms | types | fast kernels on the CPU |
-|---|---|---|---|
+| operator | forms | types | fast kernels on the CPU | on an NVIDIA GPU |
+|---|---|---|---|---|
 """
+BACKENDS = ("cpu", "cuda")
+FREE = {"Copy", "Extents", "Flatten", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}  # views, and numbers of the host
 
 FLOATS = {"float16", "bfloat16", "float", "double"}
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -56,16 +60,33 @@ def types_of(name):
     return ", ".join(short).replace("seq", "sequence")
 
 
-def page():
-    facts = json.loads(subprocess.run([BIN / "penstock", "operators", "--json"], capture_output=True, check=True).stdout)
+def read_facts():
+    """Tactics of a backend are in it where its library is built; no device is needed."""
+    return json.loads(subprocess.run([BIN / "penstock", "operators", "--json"], capture_output=True, check=True).stdout)
+
+
+def backends_of(facts):
+    return list(facts["operators"][0]["tactics"])
+
+
+def kernels_of(entry, backend):
+    tactics = entry["tactics"].get(backend, [])
+    others = [core for core in entry["reference"].get(backend, []) if core not in FREE]
+    told = ", ".join(f"`{tactic}`" for tactic in tactics)
+    return told + (f"; *not* {', '.join(others)}" if tactics and others else "")
+
+
+def page(facts):
     text = HEAD.format(count=len(facts["operators"]), first=facts["opsets"][0], last=facts["opsets"][1])
     for entry in facts["operators"]:
         forms = ", ".join(str(form) for form in entry["forms"])
-        tactics = ", ".join(f"`{tactic}`" for tactic in entry["tactics"].get("cpu", []))
-        text += f"| {entry['operator']} | {forms} | {types_of(entry['operator'])} | {tactics} |\n"
+        kernels = " | ".join(kernels_of(entry, backend) for backend in BACKENDS)
+        text += f"| {entry['operator']} | {forms} | {types_of(entry['operator'])} | {kernels} |\n"
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
-    sys.exit(0)
+    known = read_facts()
+    if absent := set(BACKENDS) - set(backends_of(known)):
+        sys.exit(f"operators.py: this build is without the backend {', '.join(absent)}, whose column would be lost")
+    PAGE.write_text(page(known))
