@@ -3,8 +3,7 @@
 // may then read beyond its operands.
 #include <gmock/gmock.h>
 
-#include "import/model_testlib.h"
-#include "shipped_model.h"
+#include "built_model.h"
 
 namespace penstock::test {
 namespace {
@@ -12,18 +11,6 @@ namespace {
 using importer::ModelBuilder;
 using testing::Each;
 using testing::HasSubstr;
-
-Result<ExecutionContext> context_of(const ModelBuilder& model) {
-  BuildOptions options;
-  options.threads = 1;
-  options.optimization_level = 0;
-  const std::string bytes = model.bytes();
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const BuiltPlan built,
-      build_plan_in_memory({std::as_bytes(std::span(bytes)), ".", "broadcast"}, options));
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(built.plan));
-  return engine.create_context();
-}
 
 Tensor ones(Shape shape) {
   Tensor tensor(DataType::kFloat32, std::move(shape));

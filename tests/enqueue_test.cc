@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "import/model_testlib.h"
+#include "built_model.h"
 
 namespace {
 
@@ -45,27 +45,20 @@ namespace penstock::test {
 namespace {
 
 // Three nodes that stay three kernels.
-std::string three_nodes() {
+importer::ModelBuilder three_nodes() {
   importer::ModelBuilder model;
   model.input("x", {4, 16});
   model.node("Softmax", {"x"}, {"a"}, {{"axis", int64_t{1}}});
   model.node("Transpose", {"a"}, {"b"}, {{"perm", std::vector<int64_t>{1, 0}}});
   model.node("Softmax", {"b"}, {"y"}, {{"axis", int64_t{1}}});
   model.output("y", {16, 4});
-  return model.bytes();
+  return model;
 }
 
 class Enqueue : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string bytes = three_nodes();
-    BuildOptions options;
-    options.optimization_level = 0;
-    options.threads = 1;
-    const Result<BuiltPlan> built = build_plan_in_memory(
-        OnnxBytes{std::as_bytes(std::span<const char>(bytes)), "", "three"}, options);
-    ASSERT_TRUE(built.is_ok()) << built.status().message();
-    Result<Engine> engine = Engine::deserialize(built->plan);
+    Result<Engine> engine = engine_of(three_nodes());
     ASSERT_TRUE(engine.is_ok()) << engine.status().message();
     engine_.emplace(*std::move(engine));
     ASSERT_EQ(engine_->step_count(), 3U);

@@ -3,8 +3,7 @@
 // the next.
 #include <gmock/gmock.h>
 
-#include "import/model_testlib.h"
-#include "shipped_model.h"
+#include "built_model.h"
 
 namespace penstock::test {
 namespace {
@@ -32,17 +31,8 @@ ModelBuilder chain_model(int steps) {
 }
 
 TEST(LateMemory, IsSharedAlongAChain) {
-  BuildOptions options;
-  options.threads = 1;
-  options.optimization_level = 0;
-  const std::string bytes = chain_model(20).bytes();
-  const Result<BuiltPlan> built =
-      build_plan_in_memory({std::as_bytes(std::span(bytes)), ".", "chain"}, options);
-  ASSERT_TRUE(built.is_ok()) << built.status().message();
-  const Result<Engine> engine = Engine::deserialize(built->plan);
-  ASSERT_TRUE(engine.is_ok()) << engine.status().message();
-  Result<ExecutionContext> context = engine->create_context();
-  ASSERT_TRUE(context.is_ok());
+  Result<ExecutionContext> context = context_of(chain_model(20));
+  ASSERT_TRUE(context.is_ok()) << context.status().message();
   Tensor x(DataType::kFloat32, {kRows});
   for (float& value : x.as<float>()) value = 1;
   size_t held = 0;

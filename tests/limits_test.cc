@@ -6,8 +6,7 @@
 #include <limits>
 #include <thread>
 
-#include "import/model_testlib.h"
-#include "shipped_model.h"
+#include "built_model.h"
 
 namespace penstock::test {
 namespace {
@@ -45,17 +44,6 @@ ModelBuilder doubling_model(const onnx::GraphProto& body, const Names& outputs) 
 
 onnx::GraphProto doubling_body() {
   return make_body({make_node("Add", {"state", "state"}, {"next"})}, {"go", "next"});
-}
-
-Result<Engine> engine_of(const ModelBuilder& model) {
-  BuildOptions options;
-  options.threads = 1;
-  options.optimization_level = 0;
-  const std::string bytes = model.bytes();
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const BuiltPlan built,
-      build_plan_in_memory({std::as_bytes(std::span(bytes)), ".", "limits"}, options));
-  return Engine::deserialize(built.plan);
 }
 
 class Limited {

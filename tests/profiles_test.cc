@@ -6,7 +6,7 @@
 #include <span>
 #include <thread>
 
-#include "import/model_testlib.h"
+#include "built_model.h"
 #include "shipped_model.h"
 
 namespace penstock::test {
@@ -15,13 +15,6 @@ namespace {
 using importer::kInt64;
 using importer::ModelBuilder;
 
-BuildOptions unmeasured() {
-  BuildOptions options;
-  options.optimization_level = 0;
-  options.threads = 1;
-  return options;
-}
-
 // One image, and two to eight.
 BuildOptions two_profiles() {
   BuildOptions options = unmeasured();
@@ -29,18 +22,6 @@ BuildOptions two_profiles() {
   options.profiles[0].inputs["images"] = {{1, 3, 32, 32}, {1, 3, 32, 32}, {1, 3, 32, 32}};
   options.profiles[1].inputs["images"] = {{2, 3, 32, 32}, {8, 3, 32, 32}, {8, 3, 32, 32}};
   return options;
-}
-
-BuiltPlan build(const ModelBuilder& model, const BuildOptions& options) {
-  const std::string bytes = model.bytes();
-  const OnnxBytes onnx{std::as_bytes(std::span<const char>(bytes)), "", "model"};
-  Result<BuiltPlan> built = build_plan_in_memory(onnx, options);
-  EXPECT_TRUE(built.is_ok()) << built.status().message();
-  return *std::move(built);
-}
-
-Engine engine_of(const ModelBuilder& model, const BuildOptions& options) {
-  return Engine::deserialize(build(model, options).plan).value();
 }
 
 std::vector<float> logits(ExecutionContext& context, int64_t batch, uint32_t seed = 0) {
@@ -202,7 +183,7 @@ TEST(ProfileErrors, InputsThatFitNoProfileTogether) {
   options.profiles.resize(2);
   options.profiles[0].inputs = {{"a", {{1}, {1}, {1}}}, {"b", {{1}, {1}, {1}}}};
   options.profiles[1].inputs = {{"a", {{4}, {4}, {4}}}, {"b", {{4}, {4}, {4}}}};
-  ExecutionContext context = engine_of(model, options).create_context().value();
+  ExecutionContext context = context_of(model, options).value();
   const Tensor one(DataType::kFloat32, {1});
   const Tensor four(DataType::kFloat32, {4});
   EXPECT_TRUE(mentions(context.run({{"a", one}, {"b", four}}).status(),
@@ -245,7 +226,7 @@ class ShapeInputs : public testing::Test {
 };
 
 TEST_F(ShapeInputs, TellShapesBeforeTheRun) {
-  ExecutionContext context = engine_of(reshape(), limited({1, 1})).create_context().value();
+  ExecutionContext context = context_of(reshape(), limited({1, 1})).value();
   EXPECT_EQ(*context.tensor_shape("y"), (Shape{-1, -1}));
   Tensor values(DataType::kInt64, {2});
   ASSERT_TRUE(context.set_tensor_address("shape", values.data()).is_ok());
@@ -257,7 +238,7 @@ TEST_F(ShapeInputs, TellShapesBeforeTheRun) {
 }
 
 TEST_F(ShapeInputs, ValuesMayChangeFromRunToRun) {
-  ExecutionContext context = engine_of(reshape(), limited({1, 1})).create_context().value();
+  ExecutionContext context = context_of(reshape(), limited({1, 1})).value();
   Tensor x = counted();
   Tensor values(DataType::kInt64, {2});
   ASSERT_TRUE(context.set_tensor_address("x", x.data()).is_ok());
@@ -275,7 +256,7 @@ TEST_F(ShapeInputs, ValuesMayChangeFromRunToRun) {
 }
 
 TEST_F(ShapeInputs, ValuesOutsideAreRefusedByName) {
-  ExecutionContext context = engine_of(reshape(), limited({1, 1})).create_context().value();
+  ExecutionContext context = context_of(reshape(), limited({1, 1})).value();
   EXPECT_TRUE(mentions(reshaped(context, {13, 1}).status(),
                        {"'shape' holds [13, 1]", "value 0 is outside the profile, 1 to 12"}));
   EXPECT_TRUE(mentions(reshaped(context, {3, -1}).status(), {"value 1", "1 to 12"}));
@@ -284,13 +265,13 @@ TEST_F(ShapeInputs, ValuesOutsideAreRefusedByName) {
 }
 
 TEST_F(ShapeInputs, WithoutARangeAllThatTheModelTakesRuns) {
-  ExecutionContext context = engine_of(reshape(), unmeasured()).create_context().value();
+  ExecutionContext context = context_of(reshape()).value();
   EXPECT_EQ(reshaped(context, {-1, 4})->shape(), (Shape{3, 4}));
   EXPECT_EQ(reshaped(context, {2, 6})->shape(), (Shape{2, 6}));
 }
 
 TEST_F(ShapeInputs, ARangeWithMinusOneIsCheckedAndRuns) {
-  ExecutionContext context = engine_of(reshape(), limited({-1, 1})).create_context().value();
+  ExecutionContext context = context_of(reshape(), limited({-1, 1})).value();
   EXPECT_EQ(reshaped(context, {-1, 4})->shape(), (Shape{3, 4}));
   EXPECT_TRUE(mentions(reshaped(context, {3, -1}).status(), {"value 1", "1 to 12"}));
 }
@@ -299,7 +280,7 @@ TEST_F(ShapeInputs, ElementsMustBeEnoughForAFixedShape) {
   ModelBuilder model;
   model.input("x", {"n"}).initializer(importer::int64_tensor("shape", {3, 4}));
   model.node("Reshape", {"x", "shape"}, {"r"}).node("Relu", {"r"}, {"y"}).output("y");
-  ExecutionContext context = engine_of(model, unmeasured()).create_context().value();
+  ExecutionContext context = context_of(model).value();
   EXPECT_TRUE(mentions(context.run({{"x", Tensor(DataType::kFloat32, {5})}}).status(),
                        {"[3, 4]", "'x'", "[5]"}));
   EXPECT_TRUE(context.run({{"x", counted()}}).is_ok());
@@ -308,11 +289,11 @@ TEST_F(ShapeInputs, ElementsMustBeEnoughForAFixedShape) {
 TEST_F(ShapeInputs, ShapesThatCannotBeAreValues) {
   BuildOptions options = unmeasured();
   options.profile.inputs["shape"] = {{1, 1}, {3, 4}, {6, 12}};
-  const Engine engine = engine_of(reshape(), options);
+  const Engine engine = engine_of(reshape(), options).value();
   EXPECT_EQ(engine.profile().values.at("shape").max, (std::vector<int64_t>{6, 12}));
   EXPECT_EQ(engine.profile().inputs.count("shape"), 0U);
   options.profile.inputs["shape"] = {{2}, {2}, {2}};  // its own shape
-  EXPECT_TRUE(engine_of(reshape(), options).profile().values.empty());
+  EXPECT_TRUE(engine_of(reshape(), options)->profile().values.empty());
 }
 
 TEST_F(ShapeInputs, ChooseTheProfileToo) {
@@ -320,7 +301,7 @@ TEST_F(ShapeInputs, ChooseTheProfileToo) {
   options.profiles.resize(2);
   options.profiles[0].values["shape"] = {{1, 1}, {3, 4}, {3, 12}};
   options.profiles[1].values["shape"] = {{4, 1}, {6, 2}, {12, 3}};
-  ExecutionContext context = engine_of(reshape(), options).create_context().value();
+  ExecutionContext context = context_of(reshape(), options).value();
   EXPECT_EQ(reshaped(context, {2, 6})->shape(), (Shape{2, 6}));
   EXPECT_EQ(context.optimization_profile(), 0);
   EXPECT_EQ(reshaped(context, {12, 1})->shape(), (Shape{12, 1}));
@@ -340,7 +321,7 @@ TEST_F(ShapeInputs, ScalarsOfInt32) {
   model.node("ConstantOfShape", {"shape"}, {"y"}).output("y");
   BuildOptions options = unmeasured();
   options.profile.values["n"] = {{1}, {4}, {}};
-  ExecutionContext context = engine_of(model, options).create_context().value();
+  ExecutionContext context = context_of(model, options).value();
   for (const int32_t n : {4, 1, 100000}) {
     const Tensor scalar = Tensor::from<int32_t>(DataType::kInt32, {}, std::span(&n, 1));
     const auto outputs = context.run({{"n", scalar}});
@@ -356,10 +337,7 @@ TEST_F(ShapeInputs, RangesThatMakeNoSenseAreRefused) {
   const auto refused = [](const std::string& input, const ValueRange& range) {
     BuildOptions options = unmeasured();
     options.profile.values[input] = range;
-    const std::string bytes = reshape().bytes();
-    return build_plan_in_memory(OnnxBytes{std::as_bytes(std::span<const char>(bytes)), "", ""},
-                                options)
-        .status();
+    return build_model(reshape(), options).status();
   };
   EXPECT_TRUE(mentions(refused("shape", {{1}, {1}, {1}}), {"'shape'", "1 values", "2 elements"}));
   EXPECT_TRUE(mentions(refused("shape", {{1, 5}, {1, 4}, {9, 9}}), {"value 1", "min <= opt"}));
@@ -388,7 +366,7 @@ TEST(OutputAllocators, GiveMemoryOfTheRightSize) {
   options.profiles.resize(2);
   options.profiles[0].inputs["x"] = {{1}, {4}, {4}};
   options.profiles[1].inputs["x"] = {{5}, {8}, {8}};
-  ExecutionContext context = engine_of(model, options).create_context().value();
+  ExecutionContext context = context_of(model, options).value();
   KeepingAllocator allocator;
   ASSERT_TRUE(context.set_output_allocator("y", &allocator).is_ok());
   for (const int64_t n : {3, 6, 2}) {
