@@ -31,7 +31,7 @@ const std::vector<std::string>& operator_names() {
   static const std::vector<std::string> kNames = [] {
     std::vector<std::string> names;
     const nlohmann::json list = nlohmann::json::parse(list_operators());
-    for (const auto& op : list["operators"]) names.push_back(op["name"]);
+    for (const auto& op : list.at("operators")) names.push_back(op.at("operator"));
     return names;
   }();
   return kNames;
