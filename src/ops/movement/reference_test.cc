@@ -1,6 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/testing.h"
 
+// Of AddressSanitizer, which ends the program where an allocation is refused; null without it.
+extern "C" [[gnu::weak]] void __asan_init();
+
 namespace penstock::ops::test {
 namespace {
 
@@ -143,11 +146,8 @@ TEST(MovementReference, ScalarsAndEmptyTensors) {
 // No kernel is asked for what cannot be stored.
 TEST(Movement, TensorsLargerThanMemoryAreErrors) {
   const HostTensor x = floats({2}, {1, 2});
-#if defined(__SANITIZE_ADDRESS__)  // which ends the program where an allocation is refused
-  const std::vector<double> pads = {4e18, -4e18};
-#else
-  const std::vector<double> pads = {4e18, 1e12, -4e18};
-#endif
+  std::vector<double> pads = {4e18, -4e18};
+  if (&__asan_init == nullptr) pads.push_back(1e12);
   for (const double pad : pads) {
     EXPECT_FALSE(reference_status({"Pad", {}, {x, int64s({2}, {pad, 0})}}).is_ok()) << pad;
   }

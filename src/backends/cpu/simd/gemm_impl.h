@@ -125,8 +125,22 @@ struct Gemm {
     }
   }
 
+  // Sums without terms: operands may be null, which nothing may be added to; none is read.
+  static GemmArgs without_terms(GemmArgs args) {
+    static constexpr float kNothing = 0;
+    args.a = args.packed_b = &kNothing;
+    args.lda = args.a_batch_stride = args.b_batch_stride = 0;
+    return args;
+  }
+
   static void run(const GemmArgs& args, const GemmGrid& grid, int64_t begin, int64_t end,
                   float* workspace) {
+    if (args.k == 0) return run_tiles(without_terms(args), grid, begin, end, workspace);
+    run_tiles(args, grid, begin, end, workspace);
+  }
+
+  static void run_tiles(const GemmArgs& args, const GemmGrid& grid, int64_t begin, int64_t end,
+                        float* workspace) {
     for (int64_t tile = begin; tile < end; ++tile) {
       const int64_t col = tile % grid.col_tiles * grid.col_tile;
       const int64_t row = tile / grid.col_tiles % grid.row_tiles * grid.row_tile;

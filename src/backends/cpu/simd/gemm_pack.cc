@@ -58,6 +58,7 @@ size_t gemm_packed_b_floats(int64_t k, int64_t n, int nr) {
 
 void gemm_pack_b(const float* b, int64_t ldb, bool trans_b, int64_t k, int64_t n, int nr,
                  float* packed) {
+  if (k == 0) return;  // b may be null: it has no elements to step along
   for (int64_t col = 0; col < n; col += nr) {
     const int64_t cols = std::min<int64_t>(nr, n - col);
     float* panel = packed + col * k;
