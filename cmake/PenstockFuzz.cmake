@@ -5,15 +5,10 @@ option(PENSTOCK_FUZZ "Build the fuzzers, with clang" OFF)
 if(NOT PENSTOCK_FUZZ)
   return()
 endif()
-if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  message(FATAL_ERROR "The fuzzers stand on libFuzzer: configure with clang, or run './dev fuzz'.")
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang" OR NOT TARGET penstock_testlib)
+  message(FATAL_ERROR "The fuzzers stand on libFuzzer and what the tests share: configure with clang and "
+                      "PENSTOCK_TESTS=ON, or run './dev fuzz'.")
 endif()
-
-# What they share with the test that runs the inputs kept in tests/fuzz/corpus.
-file(GLOB targets CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_testlib.cc")
-add_library(penstock_fuzz_targets OBJECT ${targets})
-target_link_libraries(penstock_fuzz_targets PUBLIC penstock_flags penstock penstock_compiler_deps)
-add_dependencies(penstock_fuzz_targets penstock_onnx_headers)
 
 file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/src/*_fuzz.cc" "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc")
@@ -26,6 +21,7 @@ foreach(source IN LISTS fuzzers)
       $<FILTER:$<TARGET_OBJECTS:penstock_cli_objects>,EXCLUDE,/main\\.cc\\.o$>)
     target_link_libraries(${name} PRIVATE CLI11::CLI11)
   endif()
-  target_link_libraries(${name} PRIVATE penstock_fuzz_targets penstock penstock_runtime penstock_compiler_deps)
+  target_link_libraries(${name} PRIVATE
+    penstock_flags penstock penstock_runtime penstock_compiler_deps penstock_testlib GTest::gmock GTest::gtest)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endforeach()

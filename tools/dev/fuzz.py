@@ -1,7 +1,8 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-"""Runs each fuzzer of build/fuzz/bin for some seconds: python fuzz.py [SECONDS] [FUZZER ...]
+"""Runs each fuzzer of build/asan/bin for some seconds: python fuzz.py [--fixed] [SECONDS] [FUZZER ...]
 
-What a fuzzer finds new stays in build/fuzz/corpus, where the next run begins. An input that fails is kept in
+What a fuzzer finds new stays in build/fuzz/corpus, where the next run begins. With --fixed nothing stays: few seeds, one
+random seed and a number of inputs make every run the same, unless the seconds end it. An input that fails is kept in
 build/fuzz/crashes: to see the failure again, run the fuzzer with its path as the only argument. Once mended, it goes to
 tests/fuzz/corpus, whose inputs the unit tests run.
 """
@@ -9,16 +10,22 @@ import argparse
 import os
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
+import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = ROOT / "build" / "asan" / "bin"
 BUILD = ROOT / "build" / "fuzz"
 KEPT = ROOT / "tests" / "fuzz" / "corpus"
 LARGEST_SEED = 3000  # bytes: small inputs are mutated to more effect
 TEXT_SEEDS = 150
+FEW_MODELS, FEW_TEXTS = 140, 30  # with --fixed: all of ONNX's models would take the whole time
+FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "model": 2000, "npy": 30000, "plan": 20000}  # five to fifteen seconds each
 TIMEOUT = 30  # seconds for one input
+FIXED_TIMEOUT = 120  # on a machine that may be busy
 MEMORY = 3000  # MiB, of the whole process
 
 ENVIRONMENT = {
@@ -28,10 +35,15 @@ ENVIRONMENT = {
 }
 
 
-def make_model_seeds(folder):
+def thinned(items, most):
+    return items[::max(1, len(items) // most)]
+
+
+def make_model_seeds(folder, most):
     """The small models of ONNX's backend suite."""
     from onnx.backend.test import loader
-    for case in loader.load_model_tests(kind="node"):
+    warnings.simplefilter("ignore")  # of tests that divide by zero on purpose
+    for case in thinned(sorted(loader.load_model_tests(kind="node"), key=lambda case: case.name), most):
         data = case.model.SerializeToString() if case.model is not None else \
             (pathlib.Path(case.model_dir) / "model.onnx").read_bytes()
         if len(data) <= LARGEST_SEED:
@@ -47,9 +59,9 @@ def program_of(plan):
 
 def make_text_seeds(models, graphs, programs):
     """Graph texts and plans' programs of some of the models."""
-    penstock = BUILD / "bin" / "penstock"
+    penstock = BIN / "penstock"
     onnx, plan = BUILD / "seed.onnx", BUILD / "seed.plan"
-    for model in models[::max(1, len(models) // TEXT_SEEDS)]:
+    for model in models:
         onnx.write_bytes(model.read_bytes())
         plan.unlink(missing_ok=True)
         build = [penstock, "build", onnx, "-q", "--opt-level=0", "--threads=1"]
@@ -70,31 +82,36 @@ def make_npy_seeds(folder):
     (folder / "shapes").write_bytes(b"Sinput:1x3x224x224,mask:1x128,scalar:")
 
 
-def seeds():
+def seeds(fixed):
     """Folders of seeds by fuzzer, made once."""
-    folders = {name: BUILD / "seeds" / name for name in ("model", "graph_text", "plan", "npy")}
-    if not (BUILD / "seeds" / "done").exists():
+    home = BUILD / ("fixed_seeds" if fixed else "seeds")
+    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy")}
+    if not (home / "done").exists():
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
-        make_model_seeds(folders["model"])
-        make_text_seeds(sorted(folders["model"].iterdir()), folders["graph_text"], folders["plan"])
+        make_model_seeds(folders["model"], FEW_MODELS if fixed else sys.maxsize)
+        models = thinned(sorted(folders["model"].iterdir()), FEW_TEXTS if fixed else TEXT_SEEDS)
+        make_text_seeds(models, folders["graph_text"], folders["plan"])
         make_npy_seeds(folders["npy"])
-        (BUILD / "seeds" / "done").touch()
+        (home / "done").touch()
     return {**folders, "import": folders["model"]}
 
 
-def run(fuzzer, seconds, seed_folder):
+def run(fuzzer, seconds, seed_folder, fixed):
     """True where nothing was found."""
     name = fuzzer.name.removesuffix("_fuzz")
-    corpus, crashes, kept = BUILD / "corpus" / name, BUILD / "crashes", KEPT / name
+    corpus, crashes, kept = BUILD / ("fixed_corpus" if fixed else "corpus") / name, BUILD / "crashes", KEPT / name
+    if fixed:
+        shutil.rmtree(corpus, ignore_errors=True)
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
     log = BUILD / f"{fuzzer.name}.log"
     folders = [corpus, seed_folder] + ([kept] if kept.exists() else [])
+    bounds = ["-seed=1", f"-runs={FIXED_INPUTS[name]}", f"-timeout={FIXED_TIMEOUT}"] if fixed else [f"-timeout={TIMEOUT}"]
     with log.open("w") as out:
-        done = subprocess.run([fuzzer, *folders, f"-max_total_time={seconds}", f"-timeout={TIMEOUT}",
-                               f"-rss_limit_mb={MEMORY}", "-max_len=20000", "-len_control=0", "-print_final_stats=1",
-                               "-close_fd_mask=1", f"-artifact_prefix={crashes}/{name}-"],
+        done = subprocess.run([fuzzer, *folders, *bounds, f"-max_total_time={seconds}", f"-rss_limit_mb={MEMORY}",
+                               "-max_len=20000", "-len_control=0", "-print_final_stats=1", "-close_fd_mask=1",
+                               f"-artifact_prefix={crashes}/{name}-"],
                               env={**os.environ, **ENVIRONMENT}, stdout=out, stderr=subprocess.STDOUT, check=False)
     text = log.read_text(errors="replace")
     count = re.findall(r"number_of_executed_units: *(\d+)", text) or re.findall(r"^#(\d+)", text, re.MULTILINE) or ["0"]
@@ -106,15 +123,16 @@ def run(fuzzer, seconds, seed_folder):
 
 def main():
     parser = argparse.ArgumentParser(description="Runs each fuzzer for some seconds.")
+    parser.add_argument("--fixed", action="store_true", help="the same inputs at every run")
     parser.add_argument("seconds", nargs="?", type=int, default=10)
     parser.add_argument("fuzzers", nargs="*", help="by name; all where none is given")
     arguments = parser.parse_args()
-    fuzzers = sorted((BUILD / "bin").glob("*_fuzz"))
+    fuzzers = sorted(BIN.glob("*_fuzz"))
     names = [path.name for path in fuzzers]
     if unknown := set(arguments.fuzzers) - set(names):
         parser.error(f"no fuzzer {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    folders = seeds()
-    results = [run(path, arguments.seconds, folders[path.name.removesuffix("_fuzz")])
+    folders = seeds(arguments.fixed)
+    results = [run(path, arguments.seconds, folders[path.name.removesuffix("_fuzz")], arguments.fixed)
                for path in fuzzers if not arguments.fuzzers or path.name in arguments.fuzzers]
     return 0 if all(results) else 1
 

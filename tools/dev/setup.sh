@@ -10,7 +10,7 @@ apt_build=(
 )
 apt_lint=(clang-tidy-14)
 apt_bundle=(patchelf binutils)
-apt_fuzz=(clang-14 libclang-rt-14-dev libomp-14-dev llvm-14)
+apt_asan=(clang-14 libclang-rt-14-dev libomp-14-dev llvm-14)
 
 missing_packages() {  # missing_packages PACKAGE ...: those not installed, one a line
   comm -23 <(printf '%s\n' "$@" | sort) \
