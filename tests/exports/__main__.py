@@ -1,8 +1,9 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 """python -m exports [NAME ...]: exports what is not in the store yet, compares, and prints a line for each; with no name, it writes the
-page docs/models.md too."""
+page docs/models.md too. Outcomes are kept in the store: --page writes the page anew where only what is NAMEd has run again."""
 import argparse
 import importlib.metadata
+import json
 import multiprocessing
 import pathlib
 import re
@@ -73,10 +74,18 @@ def outcome_of(case, exporter, store, again, level, seconds):
         def check():
             from exports.compare import compare
             return compare(folder, level, store / "timing.cache")
-        done, told = in_process(check, 600)
+        done, told = in_process(check, 2 * seconds)
         outcome = told if done else {"result": "crashed", "detail": told}
-    return {"name": case.name, "library": case.library, "kind": case.kind, "exporter": exporter,
-            "seconds": round(time.monotonic() - start, 1), **outcome}
+    outcome = {"name": case.name, "library": case.library, "kind": case.kind, "exporter": exporter,
+               "seconds": round(time.monotonic() - start, 1), **outcome}
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    return outcome
+
+
+def stored_outcomes(store):
+    """{(name, exporter): outcome} of all that has run."""
+    paths = {(name, exporter): store / f"{name}.{exporter}" / "outcome.json" for name in CASES for exporter in EXPORTERS}
+    return {key: json.loads(path.read_text()) for key, path in paths.items() if path.exists()}
 
 
 def versions():
@@ -89,8 +98,9 @@ def arguments():
     parser.add_argument("--exporter", choices=EXPORTERS, action="append")
     parser.add_argument("--store", type=pathlib.Path, default=ROOT / "build" / "exports", help="where ONNX files are kept")
     parser.add_argument("--again", action="store_true", help="export even what is in the store")
+    parser.add_argument("--page", action="store_true", help="run only what is NAMEd, and write the page from all outcomes in the store")
     parser.add_argument("--opt-level", type=int, default=1)
-    parser.add_argument("--timeout", type=int, default=300, help="seconds for one export")
+    parser.add_argument("--timeout", type=int, default=300, help="seconds for one export; a comparison has twice that")
     return parser.parse_args()
 
 
@@ -98,19 +108,19 @@ def main():
     chosen = arguments()
     import torch  # once, for all processes
     torch.set_num_threads(1)
-    outcomes = {}
+    results = []
     for case in CASES.values():
-        if chosen.names and not any(re.fullmatch(name, case.name) for name in chosen.names):
+        if (chosen.names or chosen.page) and not any(re.fullmatch(name, case.name) for name in chosen.names):
             continue
         for exporter in chosen.exporter or EXPORTERS:
             outcome = outcome_of(case, exporter, chosen.store, chosen.again, chosen.opt_level, chosen.timeout)
-            outcomes[case.name, exporter] = outcome
+            results.append(outcome["result"])
             print(f"{outcome['result']:9} {case.name} {exporter} {outcome['seconds']} s, runs {outcome.get('runs', 0)}, "
                   f"error {outcome.get('error', 0):.1e} {outcome['detail']}", flush=True)
-    results = [outcome["result"] for outcome in outcomes.values()]
-    print(", ".join(f"{results.count(result)} {result}" for result in sorted(set(results))))
-    if not chosen.names and not chosen.exporter:
-        (ROOT / "docs" / "models.md").write_text(page(outcomes, versions()))
+    if results:
+        print(", ".join(f"{results.count(result)} {result}" for result in sorted(set(results))))
+    if chosen.page or not chosen.names and not chosen.exporter:
+        (ROOT / "docs" / "models.md").write_text(page(stored_outcomes(chosen.store), versions()))
     return any(result in FAILURES for result in results)
 
 

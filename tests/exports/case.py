@@ -48,6 +48,7 @@ class Case:
     make: Callable  # exporter -> Model
     sizes: tuple = (Size(batch=2), Size(batch=3, length=19, past=8))  # exported at the first
     opset: int = 17  # of the TorchScript exporter
+    note: str = ""  # what is known of a difference, for the page
 
     @property
     def seed(self):

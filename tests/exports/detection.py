@@ -32,7 +32,7 @@ def smooth_image(height, width):
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0]
 
 
-def of_torchvision(name, outputs=("boxes", "scores", "labels"), fixed=0, **options):
+def of_torchvision(name, outputs=("boxes", "scores", "labels"), fixed=0, note="", **options):
     def make(_):
         module = getattr(tv, name)(weights=None, weights_backbone=None, num_classes=10, **options)
         spread_scores(module)
@@ -43,7 +43,7 @@ def of_torchvision(name, outputs=("boxes", "scores", "labels"), fixed=0, **optio
             found = module([image])[0]
             return tuple(found[key] for key in outputs)
         return Model(module, inputs, {} if fixed else {"image": {1: "height", 2: "width"}}, call, detections=True)
-    return Case(name, "torchvision", "detection", make, ONE)
+    return Case(name, "torchvision", "detection", make, ONE, note=note)
 
 
 def detr_like(name, module, config, size=128):
@@ -62,7 +62,9 @@ CASES = [
     of_torchvision("retinanet_resnet50_fpn", score_thresh=0.4, **SMALL),
     of_torchvision("fcos_resnet50_fpn", score_thresh=0.3, **SMALL),
     of_torchvision("fasterrcnn_mobilenet_v3_large_320_fpn", box_score_thresh=0.1, **SMALL),
-    of_torchvision("maskrcnn_resnet50_fpn", ("boxes", "scores", "labels", "masks"), box_score_thresh=0.1, **SMALL),
+    of_torchvision("maskrcnn_resnet50_fpn", ("boxes", "scores", "labels", "masks"), box_score_thresh=0.1, **SMALL,
+                   note="rounding, grown on the way: of the 100 boxes that PyTorch finds there in float64, Penstock finds 99 within "
+                        "1e-4, ONNX Runtime 98, PyTorch in float32 97"),
     detr_like("yolos", "YolosForObjectDetection", ("YolosConfig", dict(
         hidden_size=192, num_hidden_layers=2, num_attention_heads=3, intermediate_size=512, image_size=[128, 128],
         num_detection_tokens=20))),

@@ -19,7 +19,7 @@ compared as sets. *one size*: the exporter fixed what should vary, so that ONNX 
 GOOD = "agrees"
 
 
-def cell(outcome, notes):
+def cell(case, outcome, notes):
     if outcome is None:
         return "not run"
     result = outcome["result"]
@@ -30,7 +30,7 @@ def cell(outcome, notes):
             notes.append(detail)
         return f"{who} [{notes.index(detail) + 1}]"
     if result != GOOD:
-        return f"**{result}**: {outcome['detail'][:120]}"
+        return f"**{result}**: {outcome['detail'][:120]}" + (f"; {case.note}" if case.note else "")
     told = f"{outcome['error']:.0e}" if outcome["error"] else "same detections"
     return told + (", one size" if outcome["runs"] < 2 else "")
 
@@ -49,7 +49,7 @@ def page(outcomes, versions):
         rows.append(f"| **{kind}** | | | |")
         for case in cases:
             if case.kind == kind:
-                cells = [cell(outcomes.get((case.name, exporter)), notes) for exporter in EXPORTERS]
+                cells = [cell(case, outcomes.get((case.name, exporter)), notes) for exporter in EXPORTERS]
                 rows.append(f"| `{case.name}` | {case.library} | {' | '.join(escaped(text) for text in cells)} |")
     tried = [outcome for outcome in outcomes.values() if outcome["result"] not in ("exporter", "peer")]
     opsets = {exporter: ", ".join(sorted({str(outcome["opset"]) for (_, by), outcome in outcomes.items()
