@@ -47,7 +47,26 @@ if(PENSTOCK_TESTS)
     endif()
   endforeach()
 
+  # On a machine with a GPU it runs there; everywhere, on the stand-in for one.
+  penstock_test_binary(penstock_gpu_test unit "${PROJECT_SOURCE_DIR}/tests/gpu_test.cc")
+  add_library(penstock_standin_cuda SHARED "${PROJECT_SOURCE_DIR}/tests/standin_cuda.cc")
+  target_link_libraries(penstock_standin_cuda PRIVATE penstock_flags penstock_runtime penstock_runtime_deps)
+  target_include_directories(penstock_standin_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  set(standin "${PROJECT_BINARY_DIR}/standin")
+  set_target_properties(penstock_standin_cuda PROPERTIES
+    OUTPUT_NAME penstock_cuda VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    LIBRARY_OUTPUT_DIRECTORY "${standin}")
+  file(MAKE_DIRECTORY "${standin}")
+  foreach(library penstock_runtime penstock)
+    set(name "lib${library}.so.${PROJECT_VERSION_MAJOR}")
+    file(CREATE_LINK "${PROJECT_BINARY_DIR}/lib/${name}" "${standin}/${name}" SYMBOLIC)
+  endforeach()
+  add_test(NAME gpu_test_on_the_standin COMMAND penstock_gpu_test WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(gpu_test_on_the_standin PROPERTIES
+    LABELS unit TIMEOUT 600 ENVIRONMENT "LD_LIBRARY_PATH=${standin}" FAIL_REGULAR_EXPRESSION "SKIPPED")
+
   file(GLOB_RECURSE integration CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*_test.cc")
+  list(REMOVE_ITEM integration "${PROJECT_SOURCE_DIR}/tests/gpu_test.cc")
   if(integration)
     penstock_test_binary(penstock_integration_test integration ${integration})
     add_test(NAME shipped_models

@@ -1,17 +1,12 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-// Plans whose nodes run on two devices, on a device that stands for a GPU: what lies in its memory
-// is in a code, so that whoever reads it without a transfer gets wrong numbers.
+// Plans whose nodes run on two devices, one of which stands for a GPU.
 #include <gmock/gmock.h>
 
-#include <map>
-
-#include "backends/cpu/cpu_stream.h"
+#include "coded_device.h"
 #include "compiler/lower.h"
 #include "compiler/profile.h"
 #include "import/import.h"
 #include "import/model_testlib.h"
-#include "ir/storage.h"
-#include "ops/cpu_tactics.h"
 #include "passes/pipeline.h"
 #include "runtime/context_state.h"
 #include "tune/layout_choice.h"
@@ -19,169 +14,8 @@
 namespace penstock::test {
 namespace {
 
-using backends::Kernel;
-using backends::KernelRun;
-using backends::NodeFacts;
-using backends::Operand;
-using backends::TensorView;
 using importer::ModelBuilder;
 using testing::ElementsAre;
-
-void recode(void* to, const void* from, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) {
-    static_cast<std::byte*>(to)[i] = static_cast<const std::byte*>(from)[i] ^ std::byte{0x5A};
-  }
-}
-
-// A kernel of the host on tensors in code.
-class CodedKernel : public Kernel {
- public:
-  CodedKernel(std::unique_ptr<Kernel> kernel, NodeFacts node)
-      : kernel_(std::move(kernel)), node_(std::move(node)) {}
-
-  Status run(KernelRun& run) const override {
-    Decoded decoded(run, node_);
-    PENSTOCK_RETURN_IF_ERROR(kernel_->run(decoded));
-    decoded.encode();
-    return Status::ok();
-  }
-
- private:
-  class Decoded : public KernelRun {
-   public:
-    Decoded(KernelRun& run, const NodeFacts& node) : run_(run), node_(node) {
-      memory_.resize(run.input_count() + run.output_count());
-      for (size_t i = 0; i < run.input_count(); ++i) {
-        inputs_.push_back(run.input(i));
-        if (!run.has_input(i)) continue;
-        memory_[i].resize(
-            ir::storage_bytes(inputs_[i].dtype, *inputs_[i].shape, ir::Layout::kPlain));
-        recode(memory_[i].data(), inputs_[i].data, memory_[i].size());
-        inputs_[i].data = memory_[i].data();
-      }
-    }
-    const TensorView& input(size_t i) const override { return inputs_[i]; }
-    bool has_input(size_t i) const override { return run_.has_input(i); }
-    bool has_output(size_t i) const override { return run_.has_output(i); }
-    size_t input_count() const override { return run_.input_count(); }
-    size_t output_count() const override { return run_.output_count(); }
-    Result<TensorView> output(size_t i, const Shape& shape) override {
-      PENSTOCK_ASSIGN_OR_RETURN(TensorView y, run_.output(i, shape));
-      std::vector<std::byte>& plain = memory_[inputs_.size() + i];
-      plain.resize(ir::storage_bytes(y.dtype, shape, ir::Layout::kPlain));
-      coded_.emplace_back(y.data, &plain);
-      y.data = plain.data();
-      return y;
-    }
-    void* workspace() const override { return run_.workspace(); }
-    backends::KernelState* state() const override { return nullptr; }
-    backends::Stream& stream() const override { return run_.stream(); }
-    ObjectPool& objects() override { return run_.objects(); }
-    Status run_region(size_t, const std::vector<TensorView>&, std::vector<TensorView>&) override {
-      return {StatusCode::kInternal, node_.op + " has no body here"};
-    }
-    void encode() {
-      for (auto& [to, plain] : coded_) recode(to, plain->data(), plain->size());
-    }
-
-   private:
-    KernelRun& run_;
-    const NodeFacts& node_;
-    std::vector<TensorView> inputs_;
-    std::vector<std::vector<std::byte>> memory_;
-    std::vector<std::pair<void*, std::vector<std::byte>*>> coded_;
-  };
-
-  std::unique_ptr<Kernel> kernel_;
-  NodeFacts node_;
-};
-
-class CodedTactic : public backends::Tactic {
- public:
-  explicit CodedTactic(const std::string& op)
-      : name_("coded." + op), host_(ops::cpu_backend()->find_tactic("reference." + op)) {}
-  std::string_view name() const override { return name_; }
-  backends::Offer offer(const NodeFacts& node) const override {
-    return backends::Offer::plain(node);
-  }
-  Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, host_->bind(node));
-    return std::unique_ptr<Kernel>(std::make_unique<CodedKernel>(std::move(kernel), node));
-  }
-
- private:
-  std::string name_;
-  const backends::Tactic* host_;
-};
-
-class CodedSource : public backends::TacticSource {
- public:
-  std::string_view name() const override { return "coded"; }
-  std::vector<const backends::Tactic*> tactics_for(std::string_view op) const override {
-    const backends::Tactic* tactic = find("coded." + std::string(op));
-    return tactic == nullptr ? std::vector<const backends::Tactic*>() : std::vector{tactic};
-  }
-  const backends::Tactic* find(std::string_view tactic) const override {
-    for (const CodedTactic* known : {&add_, &mul_, &copy_}) {
-      if (known->name() == tactic) return known;
-    }
-    return nullptr;
-  }
-
- private:
-  CodedTactic add_{"Add"};
-  CodedTactic mul_{"Mul"};
-  CodedTactic copy_{"Copy"};
-};
-
-class CodedBackend : public backends::Backend {
- public:
-  std::string_view name() const override { return "coded"; }
-  std::string fingerprint() const override { return "coded"; }
-  std::string instruction_set() const override { return "coded"; }
-  bool supports_instruction_set(std::string_view name) const override { return name == "coded"; }
-  void* allocate(size_t bytes) override {
-    auto* memory = new std::byte[bytes];
-    blocks_[memory] = bytes;
-    return memory;
-  }
-  void deallocate(void* memory, size_t) override {
-    blocks_.erase(static_cast<std::byte*>(memory));
-    delete[] static_cast<std::byte*>(memory);
-  }
-  void* allocate_staging(size_t bytes) override { return ::operator new(bytes); }
-  void deallocate_staging(void* memory, size_t) override { ::operator delete(memory); }
-  Status copy_in(void* device, const void* host, size_t bytes, backends::Stream&) override {
-    EXPECT_TRUE(can_reach(device) && !can_reach(host));
-    recode(device, host, bytes);
-    return Status::ok();
-  }
-  Status copy_out(void* host, const void* device, size_t bytes, backends::Stream&) override {
-    EXPECT_TRUE(can_reach(device) && !can_reach(host));
-    recode(host, device, bytes);
-    return Status::ok();
-  }
-  bool is_host_memory() const override { return false; }
-  bool can_reach(const void* address) const override {
-    const auto* at = static_cast<const std::byte*>(address);
-    auto after = blocks_.upper_bound(const_cast<std::byte*>(at));
-    if (after == blocks_.begin()) return false;
-    --after;
-    return at < after->first + after->second;
-  }
-  Result<std::unique_ptr<backends::Stream>> create_stream(int) override {
-    return std::unique_ptr<backends::Stream>(std::make_unique<backends::CpuStream>(1));
-  }
-  std::unique_ptr<backends::Event> create_event() override { return nullptr; }
-  const std::vector<const backends::TacticSource*>& tactic_sources() const override {
-    return sources_;
-  }
-
- private:
-  std::map<std::byte*, size_t> blocks_;
-  CodedSource source_;
-  std::vector<const backends::TacticSource*> sources_ = {&source_};
-};
 
 // A model built for the coded device and the host.
 class Mixed {
@@ -289,7 +123,35 @@ TEST(MixedDevices, AddressesMayBeOnTheDevice) {
   ASSERT_TRUE(context.run(context.own_stream()).is_ok());
   EXPECT_EQ(context.output("y")->data, y_there);
   ASSERT_TRUE(device.copy_out(y.data(), y_there, 8, context.own_stream()).is_ok());
+  ASSERT_TRUE(context.own_stream().synchronize().is_ok());
   EXPECT_THAT(y, ElementsAre(8, 64));
+  device.deallocate(x_there, 8);
+  device.deallocate(y_there, 8);
+}
+
+// The root is the host's: what it reads and writes may be on the device all the same.
+TEST(MixedDevices, AddressesOfTheHostsStepsMayBeOnTheDevice) {
+  const Mixed mixed(ModelBuilder().input("x", {"n"}).node("Sqrt", {"x"}, {"y"}).output("y"));
+  EXPECT_EQ(mixed.count("runtime.transfer"), 0);
+  runtime::ContextState context = mixed.context();
+  CodedBackend& device = mixed.device();
+  const std::vector<float> x = {4, 9};
+  std::vector<float> y(2);
+  void* x_there = device.allocate(8);
+  void* y_there = device.allocate(8);
+  ASSERT_TRUE(device.copy_in(x_there, x.data(), 8, context.own_stream()).is_ok());
+  ASSERT_TRUE(context.set_input_shape("x", {2}).is_ok());
+  ASSERT_TRUE(context.set_address("x", x_there).is_ok());
+  ASSERT_TRUE(context.set_address("y", y_there).is_ok());
+  const Status status = context.run(context.own_stream());
+  ASSERT_TRUE(status.is_ok()) << status.message();
+  EXPECT_EQ(context.output("y")->data, y_there);
+  ASSERT_TRUE(device.copy_out(y.data(), y_there, 8, context.own_stream()).is_ok());
+  ASSERT_TRUE(context.own_stream().synchronize().is_ok());
+  EXPECT_THAT(y, ElementsAre(2, 3));
+  const Result<Value> copy = context.output_value("y");
+  ASSERT_TRUE(copy.is_ok()) << copy.status().message();
+  EXPECT_THAT(copy->tensor().as<float>(), ElementsAre(2, 3));
   device.deallocate(x_there, 8);
   device.deallocate(y_there, 8);
 }

@@ -63,7 +63,7 @@ class ExecutionContext {
   // profile's limits, or those of all profiles where the context chooses.
   Status set_input_shape(std::string_view input, const Shape& shape);
   // Where an input is read or an output written; row-major, at least element-aligned, kept until
-  // set again.
+  // set again. Memory of the engine's device, or of the host, which is then copied in each run.
   Status set_tensor_address(std::string_view tensor, void* address);
   Status set_output_allocator(std::string_view output, OutputAllocator* allocator);
   void set_profiler(Profiler* profiler);
@@ -79,8 +79,14 @@ class ExecutionContext {
   // Runs on the calling thread (and the team of its stream) and returns when the outputs are
   // written.
   Status run();
-  // Runs after what `stream` holds; returns at once. Errors of the run come from wait().
+  // Runs after what `stream`, of the engine's device, holds; returns at once. Errors of the run
+  // come from wait(). On a GPU its kernels lie in the stream when this returns, so that whatever is
+  // enqueued there next, by whomever, comes after them. Where a plan has steps of the host and
+  // others enqueue into the stream too, this returns when the run is done.
   Status enqueue(Stream& stream);
+  // Recorded in each run, on its stream, once the inputs may be overwritten: when all of them were
+  // copied, or the run is done. Of the engine's device; null ends that.
+  Status set_input_consumed_event(const Event* event);
   // The status of the last enqueued run, once it ended.
   Status wait();
   // Ends the run in progress before its next step, with kCancelled. From any thread; a run that

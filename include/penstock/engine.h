@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/device.h>
 #include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
@@ -31,21 +32,29 @@ struct ContextOptions {
   uint64_t max_memory_bytes = 0;
 };
 
+struct EngineOptions {
+  // "cuda:1": a device of the kind and architecture that the plan was built for. Empty or "auto":
+  // the one that the environment's PENSTOCK_DEVICE names where it is of that kind, else the first.
+  std::string device;
+};
+
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which
 // all its contexts share. Contexts keep what they need of it alive.
 class Engine {
  public:
   // Maps the plan and checks it. Errors: kNotFound, kIoError, kInvalidPlan, and kUnsupported where
-  // the plan needs an instruction set or a tactic that is not here.
-  static Result<Engine> load(const std::filesystem::path& plan_path);
+  // the plan needs a device, an instruction set or a tactic that is not here.
+  static Result<Engine> load(const std::filesystem::path& plan_path,
+                             const EngineOptions& options = {});
   // The same from memory, with the same checks; the engine shares the bytes.
-  static Result<Engine> deserialize(Plan plan);
+  static Result<Engine> deserialize(Plan plan, const EngineOptions& options = {});
 
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
   const std::vector<OptimizationProfile>& profiles() const;  // at least one
   const OptimizationProfile& profile() const { return profiles().front(); }
   const std::string& model_name() const;
+  Device device() const;          // that it runs on
   int threads() const;            // stream width that the plan was tuned for
   uint64_t plan_bytes() const;    // size of the plan file
   uint64_t weight_bytes() const;  // constants, shared by all contexts

@@ -5,6 +5,7 @@
 #include <penstock/builder.h>
 #include <penstock/context.h>
 #include <penstock/custom_operator.h>
+#include <penstock/device.h>
 #include <penstock/engine.h>
 #include <penstock/plan.h>
 #include <penstock/profile.h>

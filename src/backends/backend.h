@@ -14,6 +14,7 @@
 
 namespace penstock::backends {
 
+class Event;
 class Stream;
 
 // Work that a stream recorded, enqueued again as a whole: cheaper than its parts.
@@ -44,16 +45,41 @@ class Stream {
   // What kernels enqueue from here on is recorded, not run. An error where the device cannot.
   virtual Status begin_recording();
   virtual Result<std::unique_ptr<Recording>> end_recording();
+
+  // What is enqueued from here on runs after the point where `event` was recorded last.
+  virtual Status wait_for(const std::shared_ptr<Event>& event);
+  // False while something enqueued is not done.
+  virtual Result<bool> is_done() = 0;
+  // Waits until host work that was enqueued has handed the device its part: what the caller
+  // enqueues next, with a call of the device, comes after it.
+  virtual Status settle() { return Status::ok(); }
+  // The device's own handle, a cudaStream_t, with which others enqueue as well; null where it has
+  // none.
+  virtual void* native_handle() { return nullptr; }
+  // True while the owner of the device's stream records what is enqueued there.
+  virtual bool is_captured() const { return false; }
 };
 
 // A point in a stream's order.
 class Event {
  public:
   virtual ~Event() = default;
-  virtual void record(Stream& stream) = 0;
+  virtual Status record(Stream& stream) = 0;
+  // Of the point recorded last; at once where there is none.
   virtual Status wait() = 0;
+  virtual Result<bool> is_reached() = 0;
+  // Waits for the point recorded last, also where the event has been recorded again since.
+  virtual std::function<Status()> waiter() {
+    return [this] { return wait(); };
+  }
   // Milliseconds from `earlier` to this one, both reached.
   virtual Result<double> elapsed_ms(const Event& earlier) const = 0;
+};
+
+// Of a device, in bytes.
+struct MemoryFacts {
+  uint64_t total = 0;
+  uint64_t free = 0;  // now, for all processes together
 };
 
 // A device: its memory, its queues, and the tactics that run there.
@@ -61,6 +87,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  // "cpu", "cuda"
+  // What finds this one: "cpu", "cuda:1".
+  virtual std::string device() const { return std::string(name()); }
+  virtual std::string product_name() const { return fingerprint(); }  // "NVIDIA H200"
   // What a plan's speed depends on: "cpu:AMD EPYC 7B13:avx2:2". Part of timing-cache keys.
   virtual std::string fingerprint() const = 0;
   // What a plan's code needs, from weak to strong: "sse4.2", "avx2", "avx512". Plans record one.
@@ -72,6 +101,16 @@ class Backend {
   virtual void deallocate(void* memory, size_t bytes) = 0;
   virtual Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) = 0;
   virtual Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) = 0;
+  // From the device's memory to the device's memory.
+  virtual Status copy_within(void* to, const void* from, size_t bytes, Stream& stream);
+  virtual Status fill(void* device, uint8_t value, size_t bytes, Stream& stream);
+  virtual Result<MemoryFacts> memory() const { return MemoryFacts(); }
+  // Makes this the calling thread's current device, where threads have one; what it was goes to
+  // restore_current().
+  virtual int make_current() { return -1; }
+  virtual void restore_current(int) {}
+  // Waits for all streams.
+  virtual Status synchronize() { return Status::ok(); }
   virtual bool is_host_memory() const = 0;  // device pointers can be dereferenced by the host
   // True where kernels of this device can read what is at `address`.
   virtual bool can_reach(const void* address) const { return address != nullptr; }
@@ -81,11 +120,26 @@ class Backend {
 
   // `threads` is the width where the device has one; 0 means all of it.
   virtual Result<std::unique_ptr<Stream>> create_stream(int threads) = 0;
+  // The stream of somebody else, who keeps it alive: Stream::native_handle().
+  virtual Result<std::unique_ptr<Stream>> wrap_stream(void* native_handle);
   virtual std::unique_ptr<Event> create_event() = 0;
 
   // In order of preference; the last is the reference source, which refuses nothing it supports.
   virtual const std::vector<const TacticSource*>& tactic_sources() const = 0;
   const Tactic* find_tactic(std::string_view name) const;
+};
+
+// The calling thread's current device while this lives: callers may use another.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(Backend& backend) : backend_(backend), previous_(backend.make_current()) {}
+  ~CurrentDevice() { backend_.restore_current(previous_); }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  Backend& backend_;
+  int previous_;
 };
 
 }  // namespace penstock::backends

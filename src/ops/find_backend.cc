@@ -4,9 +4,11 @@
 #include <dlfcn.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "ops/cpu_tactics.h"
 
@@ -59,24 +61,51 @@ BackendResult cuda_backend(int device) {
   return known;
 }
 
+std::string_view environment_device() {
+  const char* value = std::getenv("PENSTOCK_DEVICE");
+  return value == nullptr ? "" : value;
+}
+
+// The N of "cuda:N".
+std::optional<int> cuda_number(std::string_view device) {
+  constexpr std::string_view kPrefix = "cuda:";
+  if (device.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
+  const std::string_view digits = device.substr(kPrefix.size());
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number < 0) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+BackendResult named_backend(std::string_view device) {
+  if (device == "cpu") return cpu_backend();
+  if (device == "cuda") return cuda_backend(0);
+  if (const std::optional<int> number = cuda_number(device)) return cuda_backend(*number);
+  return Status(StatusCode::kUnsupported,
+                "no device '" + std::string(device) + "' here; known are cpu, cuda:N and auto");
+}
+
 }  // namespace
 
 BackendResult find_backend(std::string_view device) {
-  if (device == "cpu") return cpu_backend();
-  if (device == "auto") {
-    BackendResult first = cuda_backend(0);
-    return first.is_ok() ? std::move(first) : BackendResult(cpu_backend());
+  const std::string_view wanted = environment_device();
+  const bool wants_gpu = wanted.substr(0, 4) == "cuda";
+  if (!wanted.empty() && wanted != "auto" &&
+      (device == "auto" || (device == "cuda" && wants_gpu))) {
+    BackendResult backend = named_backend(wanted);
+    if (backend.is_ok()) return backend;
+    return backend.status().with_context("the environment's PENSTOCK_DEVICE");
   }
-  if (device == "cuda") return cuda_backend(0);
-  constexpr std::string_view kPrefix = "cuda:";
-  int number = 0;
-  const std::string_view digits = device.substr(std::min(kPrefix.size(), device.size()));
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  const bool is_cuda = device.substr(0, kPrefix.size()) == kPrefix && error == std::errc() &&
-                       end == digits.data() + digits.size() && number >= 0;
-  if (is_cuda) return cuda_backend(number);
-  return Status(StatusCode::kUnsupported,
-                "no device '" + std::string(device) + "' here; known are cpu, cuda:N and auto");
+  if (device != "auto") return named_backend(device);
+  BackendResult first = cuda_backend(0);
+  return first.is_ok() ? std::move(first) : BackendResult(cpu_backend());
+}
+
+int cuda_device_count() {
+  const auto entry = cuda_entry<int()>("penstock_cuda_device_count");
+  return entry.is_ok() ? (*entry)() : 0;
 }
 
 CudaSources cuda_tactic_sources() {

@@ -61,6 +61,7 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   }
   for (size_t i = 0; i < engine_->inputs().size(); ++i) {
     device_inputs_.emplace_back(engine_->backend(), device_memory_);
+    host_inputs_.emplace_back(engine_->backend(), memory_, true);
   }
 }
 
@@ -246,8 +247,11 @@ Result<Shape> ContextState::tensor_shape(std::string_view name) {
 }
 
 Status ContextState::run(backends::Stream& stream) {
+  if (is_issued_) (void)wait();
   PENSTOCK_RETURN_IF_ERROR(prepare());
-  return execute(stream);
+  PENSTOCK_RETURN_IF_ERROR(execute(stream));
+  return consumed_ == nullptr || stream.is_asynchronous() ? Status::ok()
+                                                          : consumed_->record(stream);
 }
 
 void ContextState::begin_run() {
@@ -283,37 +287,38 @@ Status ContextState::count_iteration() {
 }
 
 Status ContextState::execute(backends::Stream& stream) {
-  stream.enter();
-  begin_run();
   if (host_stream_ != nullptr) host_stream_->enter();
-  for (const StagedCopy& copy : staged_inputs_) {
-    PENSTOCK_RETURN_IF_ERROR(
-        engine_->backend().copy_in(copy.device, copy.host, copy.bytes, stream));
-  }
-  const Status status = execute_or_replay(stream);
-  for (const StagedCopy& copy : staged_outputs_) {
-    if (!status.is_ok()) break;
-    PENSTOCK_RETURN_IF_ERROR(
-        engine_->backend().copy_out(copy.host, copy.device, copy.bytes, stream));
-  }
+  const Status status = enqueue_steps(stream);
   const Status ended = stream.flush();
   return status.is_ok() ? ended : status;
+}
+
+Status ContextState::enqueue_steps(backends::Stream& stream) {
+  stream.enter();
+  begin_run();
+  PENSTOCK_RETURN_IF_ERROR(stage_inputs(stream));
+  PENSTOCK_RETURN_IF_ERROR(execute_or_replay(stream));
+  PENSTOCK_RETURN_IF_ERROR(copy_staged(staged_outputs_, stream));
+  if (consumed_ == nullptr || all_staged_ || !stream.is_asynchronous()) return Status::ok();
+  return consumed_->record(stream);
 }
 
 // Addresses that stayed for a few runs will stay: then the steps are recorded.
 Status ContextState::execute_or_replay(backends::Stream& stream) {
   constexpr int kRunsBefore = 2;
   Prepared& prepared = *prepared_;
-  if (profiler != nullptr || observer || !program_->is_recordable() || prepared.cannot_record) {
+  if (profiler != nullptr || observer || !program_->is_recordable() || prepared.cannot_record ||
+      stream.is_captured()) {
     return execute_steps(stream);
   }
   if (prepared.recording == nullptr && prepared.plain_runs++ < kRunsBefore) {
     return execute_steps(stream);
   }
   if (prepared.recording == nullptr) {
-    PENSTOCK_RETURN_IF_ERROR(stream.begin_recording());
-    const Status status = execute_steps(stream);
-    Result<std::unique_ptr<backends::Recording>> recording = stream.end_recording();
+    // Not on a stream of the caller's: others may use it meanwhile.
+    PENSTOCK_RETURN_IF_ERROR(stream_->begin_recording());
+    const Status status = execute_steps(*stream_);
+    Result<std::unique_ptr<backends::Recording>> recording = stream_->end_recording();
     if (!status.is_ok() || !recording.is_ok()) {
       prepared.cannot_record = true;
       return execute_steps(stream);
@@ -389,24 +394,74 @@ Status ContextState::enqueue(const std::shared_ptr<backends::Stream>& stream) {
                 std::to_string(stream_->width()) + "; create both with the same number"};
   }
   PENSTOCK_RETURN_IF_ERROR(prepare());
+  if (can_issue(*stream)) return issue(stream);
+  if (is_issued_) PENSTOCK_RETURN_IF_ERROR(stream->wait_for(issued_));
   {
     std::lock_guard lock(mutex_);
     ++pending_;
   }
-  stream->enqueue([this, queue = stream.get()] {
+  auto work = [this, queue = stream.get()] {
     Status status = execute(*queue);
     std::lock_guard lock(mutex_);
     enqueued_status_ = std::move(status);
     --pending_;
     ended_.notify_all();
-  });
+  };
+  if (consumed_ == nullptr) {
+    stream->enqueue(work);
+    return Status::ok();
+  }
+  // Who waits for the event from here on must find it recorded.
+  if (!stream->is_asynchronous()) {
+    stream->enqueue(work);
+    return consumed_->record(*stream);
+  }
+  PENSTOCK_RETURN_IF_ERROR(stream->settle());
+  work();
   return Status::ok();
 }
 
+// True where the calling thread can put a whole run into the stream without waiting for the device.
+bool ContextState::can_issue(backends::Stream& stream) const {
+  return stream.is_asynchronous() && program_->is_recordable() && profiler == nullptr && !observer;
+}
+
+Status ContextState::issue(const std::shared_ptr<backends::Stream>& stream) {
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return pending_ == 0; });
+  }
+  PENSTOCK_RETURN_IF_ERROR(stream->settle());
+  const bool same = !issued_to_.owner_before(stream) && !stream.owner_before(issued_to_);
+  if (is_issued_ && !same) PENSTOCK_RETURN_IF_ERROR(stream->wait_for(issued_));
+  Status status = enqueue_steps(*stream);
+  if (!stream->is_captured()) {
+    if (issued_ == nullptr) issued_ = engine_->backend().create_event();
+    const Status recorded = issued_->record(*stream);
+    if (status.is_ok()) status = recorded;
+    issued_to_ = stream;
+    is_issued_ = true;
+  }
+  std::lock_guard lock(mutex_);
+  enqueued_status_ = status;
+  return status;
+}
+
 Status ContextState::wait() {
+  if (is_issued_) {
+    is_issued_ = false;
+    Status status = issued_->wait();
+    std::lock_guard lock(mutex_);
+    if (enqueued_status_.is_ok()) enqueued_status_ = std::move(status);
+  }
   std::unique_lock lock(mutex_);
   ended_.wait(lock, [this] { return pending_ == 0; });
   return enqueued_status_;
+}
+
+void ContextState::set_consumed_event(std::shared_ptr<backends::Event> event) {
+  (void)wait();
+  consumed_ = std::move(event);
 }
 
 Result<const void*> ContextState::output_data(int slot) const {
@@ -416,15 +471,17 @@ Result<const void*> ContextState::output_data(int slot) const {
                   "output '" + program_->program().slots[slot].name + "': nothing has run yet");
   }
   if (late) return static_cast<const void*>(late_->data_of(slot));
-  if (!program_->program().slots[slot].on_device) {
-    return static_cast<const void*>(address_of(slot));
-  }
+  if (!engine_->is_mixed()) return static_cast<const void*>(address_of(slot));
   // The caller's memory, wherever it is, or the copy on the host.
   const auto& outputs = program_->main().outputs;
   const auto position = std::find(outputs.begin(), outputs.end(), slot) - outputs.begin();
-  return static_cast<const void*>(output_addresses_[position] != nullptr
-                                      ? output_addresses_[position]
-                                      : output_buffers_[position].data());
+  if (output_addresses_[position] != nullptr) {
+    return static_cast<const void*>(output_addresses_[position]);
+  }
+  if (!program_->program().slots[slot].on_device) {
+    return static_cast<const void*>(address_of(slot));
+  }
+  return static_cast<const void*>(output_buffers_[position].data());
 }
 
 Result<OutputView> ContextState::output(std::string_view name) const {

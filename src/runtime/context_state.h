@@ -79,8 +79,11 @@ class ContextState {
   Status run(backends::Stream& stream);
   Status enqueue(const std::shared_ptr<backends::Stream>& stream);
   Status wait();
+  void set_consumed_event(std::shared_ptr<backends::Event> event);
   Result<OutputView> output(std::string_view name) const;
   Result<Value> output_value(std::string_view name) const;
+  // Of an output, wherever it is; waits for the copy, not for runs.
+  Result<Tensor> host_copy(const OutputView& view) const;
   size_t memory_bytes() const { return memory_.held() + device_memory_.held(); }
   // From any thread.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
@@ -120,11 +123,13 @@ class ContextState {
     bool cannot_record = false;
   };
 
-  // A tensor that the caller has in memory that the device does not reach.
+  // A tensor that the caller has in memory that its steps do not reach: on the host where they are
+  // the device's, or on the device where they are the host's.
   struct StagedCopy {
     void* host = nullptr;
     void* device = nullptr;
     size_t bytes = 0;
+    bool to_host = false;
   };
 
   // What an input given as a Value keeps for the runs: its tensors, and the handle to them.
@@ -166,8 +171,13 @@ class ContextState {
   Status place_on_device();
   Status stage_input(size_t input);
   Status stage_output(size_t output);
+  Status copy_staged(const std::vector<StagedCopy>& copies, backends::Stream& stream);
+  Status stage_inputs(backends::Stream& stream);
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
+  Status enqueue_steps(backends::Stream& stream);
+  bool can_issue(backends::Stream& stream) const;
+  Status issue(const std::shared_ptr<backends::Stream>& stream);
   void begin_run();
   Status execute_or_replay(backends::Stream& stream);
   Status execute_steps(backends::Stream& stream);
@@ -209,12 +219,20 @@ class ContextState {
   DeviceBuffer device_arena_;                // of the device's, where that has memory of its own
   std::vector<DeviceBuffer> device_inputs_;  // by position, where the caller's are on the host
   std::vector<DeviceBuffer> device_outputs_;
+  std::vector<DeviceBuffer> host_inputs_;  // by position, where the caller's are on the device
   std::vector<StagedCopy> staged_inputs_;
   std::vector<StagedCopy> staged_outputs_;
+  bool all_staged_ = false;  // no step reads an input where the caller has it
   Prepared* prepared_ = nullptr;
   bool shapes_changed_ = true;
   bool addresses_changed_ = true;
   LateRunner* late_ = nullptr;  // of the program in use, from its first late step on
+
+  // Of runs that the caller's thread put into a stream of the device.
+  std::shared_ptr<backends::Event> issued_;  // behind the last of them
+  std::weak_ptr<backends::Stream> issued_to_;
+  bool is_issued_ = false;  // and nobody waited for it since
+  std::shared_ptr<backends::Event> consumed_;
 
   std::mutex mutex_;  // guards the two below: enqueued runs end on another thread
   std::condition_variable ended_;

@@ -14,15 +14,16 @@ constexpr std::string_view kCopies = "copies of the outputs";
 
 }  // namespace
 
-Result<Engine> Engine::load(const std::filesystem::path& plan_path) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state,
-                            runtime::EngineState::open(plan::PlanFile::open(plan_path)));
+Result<Engine> Engine::load(const std::filesystem::path& plan_path, const EngineOptions& options) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path), options.device));
   return Engine(std::move(state));
 }
 
-Result<Engine> Engine::deserialize(Plan plan) {
+Result<Engine> Engine::deserialize(Plan plan, const EngineOptions& options) {
   PENSTOCK_ASSIGN_OR_RETURN(
-      auto state, runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan))));
+      auto state,
+      runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan)), options.device));
   return Engine(std::move(state));
 }
 
@@ -30,6 +31,7 @@ const std::vector<TensorInfo>& Engine::inputs() const { return state_->inputs();
 const std::vector<TensorInfo>& Engine::outputs() const { return state_->outputs(); }
 const std::vector<OptimizationProfile>& Engine::profiles() const { return state_->profiles(); }
 const std::string& Engine::model_name() const { return state_->contents().model_name; }
+Device Engine::device() const { return Device(state_->shared_backend()); }
 int Engine::threads() const { return state_->contents().threads; }
 uint64_t Engine::plan_bytes() const { return state_->file().file_bytes(); }
 uint64_t Engine::weight_bytes() const { return state_->file().constants_bytes(); }
@@ -45,6 +47,7 @@ Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
                                                     "; give a positive number, or 0 for no limit");
   }
   const int threads = options.threads == 0 ? this->threads() : options.threads;
+  const backends::CurrentDevice current(state_->backend());
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
                             state_->backend().create_stream(threads));
   std::unique_ptr<backends::Stream> host_stream;
@@ -58,14 +61,8 @@ Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
 }
 
 Result<Stream> Engine::create_stream(int threads) const {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      std::unique_ptr<backends::Stream> stream,
-      state_->backend().create_stream(threads == 0 ? this->threads() : threads));
-  return Stream(std::shared_ptr<backends::Stream>(std::move(stream)));
+  return device().create_stream(threads == 0 ? this->threads() : threads);
 }
-
-Status Stream::synchronize() { return stream_->synchronize(); }
-int Stream::threads() const { return stream_->width(); }
 
 ExecutionContext::ExecutionContext(std::unique_ptr<runtime::ContextState> state)
     : state_(std::move(state)) {}
@@ -94,8 +91,30 @@ void ExecutionContext::set_step_observer(StepObserver observer) {
 Result<Shape> ExecutionContext::tensor_shape(std::string_view tensor) {
   return state_->tensor_shape(tensor);
 }
-Status ExecutionContext::run() { return state_->run(state_->own_stream()); }
-Status ExecutionContext::enqueue(Stream& stream) { return state_->enqueue(stream.stream_); }
+Status ExecutionContext::run() {
+  const backends::CurrentDevice current(state_->engine().backend());
+  return state_->run(state_->own_stream());
+}
+Status ExecutionContext::enqueue(Stream& stream) {
+  backends::Backend& device = state_->engine().backend();
+  if (stream.backend_.get() != &device) {
+    return {StatusCode::kInvalidArgument, "the stream is of device " + stream.device() +
+                                              ", and the engine runs on " + device.device() +
+                                              "; Engine::create_stream() makes one there"};
+  }
+  const backends::CurrentDevice current(device);
+  return state_->enqueue(stream.stream_);
+}
+Status ExecutionContext::set_input_consumed_event(const Event* event) {
+  backends::Backend& device = state_->engine().backend();
+  if (event != nullptr && event->backend_.get() != &device) {
+    return {StatusCode::kInvalidArgument, "the event is of device " + event->backend_->device() +
+                                              ", and the engine runs on " + device.device() +
+                                              "; Device::create_event() makes one there"};
+  }
+  state_->set_consumed_event(event == nullptr ? nullptr : event->event_);
+  return Status::ok();
+}
 Status ExecutionContext::wait() { return state_->wait(); }
 void ExecutionContext::cancel() { state_->cancel(); }
 Result<OutputView> ExecutionContext::output(std::string_view name) const {
@@ -139,10 +158,8 @@ Result<std::map<std::string, Tensor>> ExecutionContext::run(
   std::map<std::string, Tensor> outputs;
   for (const TensorInfo& info : state_->engine().outputs()) {
     PENSTOCK_ASSIGN_OR_RETURN(const OutputView view, output(info.name));
-    PENSTOCK_ASSIGN_OR_RETURN(
-        Tensor copy, guard_memory(kCopies, [&] {
-          return Result<Tensor>(Tensor::copy_of(view.dtype, view.shape, view.data));
-        }));
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor copy,
+                              guard_memory(kCopies, [&] { return state_->host_copy(view); }));
     outputs.emplace(info.name, std::move(copy));
   }
   return outputs;

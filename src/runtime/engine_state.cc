@@ -16,14 +16,8 @@ Result<std::shared_ptr<EngineState>> EngineState::create(plan::PlanFile file,
   state->file_ = std::make_shared<const plan::PlanFile>(std::move(file));
   state->backend_ = std::move(backend);
   state->host_ = std::move(host);
-  const std::string& needed = state->contents().instruction_set;
-  if (!state->backend_->supports_instruction_set(needed)) {
-    return Status(StatusCode::kUnsupported, state->file_->label() + " was built for " + needed +
-                                                ", and this " +
-                                                (state->is_mixed() ? "device" : "processor") +
-                                                " runs " + state->backend_->instruction_set() +
-                                                " at most; build the plan again on this machine");
-  }
+  PENSTOCK_RETURN_IF_ERROR(state->check_instruction_set());
+  const backends::CurrentDevice current(*state->backend_);
   for (const plan::Program& program : state->contents().programs) {
     state->programs_.push_back(
         std::make_unique<ProgramState>(state->file_, program, state->backend_, state->host_));
@@ -43,14 +37,41 @@ Result<std::shared_ptr<EngineState>> EngineState::create(plan::PlanFile file,
   return state;
 }
 
-Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> file) {
+Status EngineState::check_instruction_set() const {
+  const std::string& needed = contents().instruction_set;
+  if (backend_->supports_instruction_set(needed)) return Status::ok();
+  std::string message = file_->label() + " was built for " + needed;
+  if (is_mixed()) {
+    message += " (" + contents().fingerprint + "), and " + backend_->device() + ", " +
+               backend_->product_name() + ", is " + backend_->instruction_set() +
+               "; build the plan again on this device, or give one of that architecture";
+  } else {
+    message += ", and this processor runs " + backend_->instruction_set() +
+               " at most; build the plan again on this machine";
+  }
+  return {StatusCode::kUnsupported, std::move(message)};
+}
+
+Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> file,
+                                                       std::string_view device) {
   PENSTOCK_RETURN_IF_ERROR(file.status());
-  const std::string& device = file->contents().backend;
-  Result<std::shared_ptr<backends::Backend>> backend = ops::find_backend(device);
+  const std::string kind = file->contents().backend;
+  const bool is_chosen = !device.empty() && device != "auto";
+  const std::string wanted = is_chosen ? std::string(device) : kind;
+  // Of another kind: that is said whether or not the device is here.
+  if (is_chosen && wanted != kind && wanted.substr(0, wanted.find(':')) != kind &&
+      (wanted == "cpu" || wanted.rfind("cuda", 0) == 0)) {
+    return Status(StatusCode::kInvalidArgument,
+                  file->label() + " was built for " + kind + " (" +
+                      file->contents().instruction_set + ") and does not run on '" + wanted +
+                      "': give a device of kind " + kind + ", or build it again for " + wanted);
+  }
+  Result<std::shared_ptr<backends::Backend>> backend = ops::find_backend(wanted);
   if (!backend.is_ok()) {
-    return Status(StatusCode::kUnsupported,
-                  file->label() + " was built for device '" + device +
-                      "', which is not here: " + backend.status().message());
+    return Status(StatusCode::kUnsupported, file->label() + " was built for " + kind + " (" +
+                                                file->contents().instruction_set +
+                                                "), and device '" + wanted +
+                                                "' cannot be had: " + backend.status().message());
   }
   return create(*std::move(file), *std::move(backend), ops::cpu_backend());
 }

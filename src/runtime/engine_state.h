@@ -16,13 +16,16 @@ class EngineState {
   static Result<std::shared_ptr<EngineState>> create(plan::PlanFile file,
                                                      std::shared_ptr<backends::Backend> backend,
                                                      std::shared_ptr<backends::Backend> host);
-  // On the devices that the plan was built for.
-  static Result<std::shared_ptr<EngineState>> open(Result<plan::PlanFile> file);
+  // On `device`, which has to be of the kind that the plan was built for; empty or "auto": on one
+  // of that kind.
+  static Result<std::shared_ptr<EngineState>> open(Result<plan::PlanFile> file,
+                                                   std::string_view device = "");
   ~EngineState();
 
   const plan::Contents& contents() const { return file_->contents(); }
   const plan::PlanFile& file() const { return *file_; }
   backends::Backend& backend() const { return *backend_; }
+  const std::shared_ptr<backends::Backend>& shared_backend() const { return backend_; }
   backends::Backend& host() const { return *host_; }
   // True where the device has memory of its own, and the host may run some of the steps.
   bool is_mixed() const { return backend_ != host_; }
@@ -38,6 +41,7 @@ class EngineState {
  private:
   EngineState() = default;
 
+  Status check_instruction_set() const;
   Status upload_constants();
 
   std::shared_ptr<const plan::PlanFile> file_;

@@ -82,13 +82,25 @@ Status ContextState::set_input(std::string_view name, const Value& value) {
   return Status::ok();
 }
 
+Result<Tensor> ContextState::host_copy(const OutputView& view) const {
+  backends::Backend& device = engine_->backend();
+  if (!engine_->is_mixed() || !device.can_reach(view.data)) {
+    return Tensor::copy_of(view.dtype, view.shape, view.data);
+  }
+  Tensor copy(view.dtype, view.shape);
+  PENSTOCK_RETURN_IF_ERROR(device.copy_out(copy.data(), view.data, copy.bytes(), *stream_));
+  PENSTOCK_RETURN_IF_ERROR(stream_->synchronize());
+  return copy;
+}
+
 Result<Value> ContextState::output_value(std::string_view name) const {
   PENSTOCK_ASSIGN_OR_RETURN(const Place where, find_tensor(name, false, true));
   const int slot = slot_of(where);
   const Slot& facts = program_->program().slots[slot];
   if (!facts.element) {
-    PENSTOCK_ASSIGN_OR_RETURN(OutputView view, output(name));
-    return Value(Tensor::copy_of(view.dtype, std::move(view.shape), view.data));
+    PENSTOCK_ASSIGN_OR_RETURN(const OutputView view, output(name));
+    PENSTOCK_ASSIGN_OR_RETURN(Tensor copy, host_copy(view));
+    return Value(std::move(copy));
   }
   PENSTOCK_ASSIGN_OR_RETURN(const void* data, output_data(slot));
   const TensorList* list = *static_cast<const TensorList* const*>(data);

@@ -3,9 +3,11 @@
 
 #include <cpuid.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <new>
 
@@ -17,38 +19,62 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-// When the host reached a point of the queue.
+// When the host reached a point of the queue. Each record makes a point of its own, which those who
+// wait for it keep.
 class CpuEvent : public Event {
  public:
-  void record(Stream& stream) override {
-    {
-      std::lock_guard lock(mutex_);
-      reached_ = false;
+  Status record(Stream& stream) override {
+    point_ = std::make_shared<Point>();
+    stream.enqueue([point = point_] { point->reach(); });
+    return Status::ok();
+  }
+  Status wait() override { return waiter()(); }
+  std::function<Status()> waiter() override {
+    return [point = point_] {
+      if (point != nullptr) point->wait();
+      return Status::ok();
+    };
+  }
+  Result<bool> is_reached() override { return point_ == nullptr || point_->is_reached(); }
+  Result<double> elapsed_ms(const Event& earlier) const override {
+    const auto* other = dynamic_cast<const CpuEvent*>(&earlier);
+    if (other == nullptr || other->point_ == nullptr || point_ == nullptr) {
+      return Status(StatusCode::kInvalidArgument,
+                    "time between events: record both on streams of one device first");
     }
-    stream.enqueue([this] {
+    return std::chrono::duration<double, std::milli>(point_->wait() - other->point_->wait())
+        .count();
+  }
+
+ private:
+  class Point {
+   public:
+    void reach() {
       {
         std::lock_guard lock(mutex_);
         time_ = std::chrono::steady_clock::now();
         reached_ = true;
       }
       changed_.notify_all();
-    });
-  }
-  Status wait() override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return reached_; });
-    return Status::ok();
-  }
-  Result<double> elapsed_ms(const Event& earlier) const override {
-    const auto& other = static_cast<const CpuEvent&>(earlier);
-    return std::chrono::duration<double, std::milli>(time_ - other.time_).count();
-  }
+    }
+    std::chrono::steady_clock::time_point wait() {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return reached_; });
+      return time_;
+    }
+    bool is_reached() {
+      std::lock_guard lock(mutex_);
+      return reached_;
+    }
 
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool reached_ = true;
-  std::chrono::steady_clock::time_point time_;
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool reached_ = false;
+    std::chrono::steady_clock::time_point time_;
+  };
+
+  std::shared_ptr<Point> point_;
 };
 
 int strength(std::string_view instruction_set) {
@@ -97,6 +123,22 @@ std::string CpuBackend::fingerprint() const {
   return "cpu:" + processor_name() + ":" + instruction_set();
 }
 
+std::string CpuBackend::product_name() const { return processor_name(); }
+
+Result<MemoryFacts> CpuBackend::memory() const {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  MemoryFacts facts{page * static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)),
+                    page * static_cast<uint64_t>(::sysconf(_SC_AVPHYS_PAGES))};
+  // What the kernel can take back from its caches is free as well.
+  std::ifstream lines("/proc/meminfo");
+  std::string word;
+  uint64_t kibibytes = 0;
+  while (lines >> word) {
+    if (word == "MemAvailable:" && lines >> kibibytes) facts.free = kibibytes * 1024;
+  }
+  return facts;
+}
+
 void* CpuBackend::allocate(size_t bytes) {
   return ::operator new(bytes == 0 ? 64 : bytes, kAlignment, std::nothrow);
 }
@@ -110,6 +152,15 @@ Status CpuBackend::copy_in(void* device, const void* host, size_t bytes, Stream&
 
 Status CpuBackend::copy_out(void* host, const void* device, size_t bytes, Stream& stream) {
   stream.enqueue([=] { std::memcpy(host, device, bytes); });
+  return Status::ok();
+}
+
+Status CpuBackend::copy_within(void* to, const void* from, size_t bytes, Stream& stream) {
+  return copy_in(to, from, bytes, stream);
+}
+
+Status CpuBackend::fill(void* device, uint8_t value, size_t bytes, Stream& stream) {
+  stream.enqueue([=] { std::memset(device, value, bytes); });
   return Status::ok();
 }
 

@@ -11,6 +11,7 @@ class CpuBackend : public Backend {
   explicit CpuBackend(std::vector<const TacticSource*> sources) : sources_(std::move(sources)) {}
 
   std::string_view name() const override { return "cpu"; }
+  std::string product_name() const override;
   std::string fingerprint() const override;
   std::string instruction_set() const override;
   bool supports_instruction_set(std::string_view name) const override;
@@ -18,6 +19,9 @@ class CpuBackend : public Backend {
   void deallocate(void* memory, size_t bytes) override;
   Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) override;
   Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) override;
+  Status copy_within(void* to, const void* from, size_t bytes, Stream& stream) override;
+  Status fill(void* device, uint8_t value, size_t bytes, Stream& stream) override;
+  Result<MemoryFacts> memory() const override;
   bool is_host_memory() const override { return true; }
   Result<std::unique_ptr<Stream>> create_stream(int threads) override;
   std::unique_ptr<Event> create_event() override;

@@ -62,6 +62,11 @@ Status CpuStream::synchronize() {
   return Status::ok();
 }
 
+Result<bool> CpuStream::is_done() {
+  std::lock_guard lock(mutex_);
+  return queue_.empty() && !busy_;
+}
+
 void CpuStream::linger() const {
   const auto end = std::chrono::steady_clock::now() + kLinger;
   while (arrivals_.load(std::memory_order_acquire) == seen_) {

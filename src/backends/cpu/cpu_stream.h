@@ -36,6 +36,7 @@ class CpuStream : public Stream {
 
   void enqueue(std::function<void()> work) override;
   Status synchronize() override;
+  Result<bool> is_done() override;
   void enter() override { team_.enter(); }
   int width() const override { return team_.width(); }
   const ThreadTeam& team() const { return team_; }

@@ -15,6 +15,8 @@ class CudaBackend : public Backend {
                                                      std::vector<const TacticSource*> sources);
 
   std::string_view name() const override { return "cuda"; }
+  std::string device() const override { return "cuda:" + std::to_string(device_); }
+  std::string product_name() const override { return device_name_; }
   std::string fingerprint() const override;
   std::string instruction_set() const override;
   bool supports_instruction_set(std::string_view name) const override;
@@ -24,9 +26,16 @@ class CudaBackend : public Backend {
   void deallocate_staging(void* memory, size_t bytes) override;
   Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) override;
   Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) override;
+  Status copy_within(void* to, const void* from, size_t bytes, Stream& stream) override;
+  Status fill(void* device, uint8_t value, size_t bytes, Stream& stream) override;
+  Result<MemoryFacts> memory() const override;
+  int make_current() override;
+  void restore_current(int device) override;
+  Status synchronize() override;
   bool is_host_memory() const override { return false; }
   bool can_reach(const void* address) const override;
   Result<std::unique_ptr<Stream>> create_stream(int threads) override;
+  Result<std::unique_ptr<Stream>> wrap_stream(void* native_handle) override;
   std::unique_ptr<Event> create_event() override;
   const std::vector<const TacticSource*>& tactic_sources() const override { return sources_; }
 

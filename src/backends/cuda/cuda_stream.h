@@ -15,13 +15,16 @@ namespace penstock::backends::cuda {
 class CudaStream : public Stream {
  public:
   static Result<std::unique_ptr<CudaStream>> create(int device);
+  // The caller's, which outlives this; null is the device's default stream.
+  static Result<std::unique_ptr<CudaStream>> wrap(int device, cudaStream_t stream);
   ~CudaStream() override;
 
   cudaStream_t get() const { return stream_; }
   int device() const { return device_; }
 
   // Work of the host, after what was enqueued with this call before. What kernels put into the CUDA
-  // stream runs beside it.
+  // stream runs beside it. At once, on the calling thread, where others enqueue too: what they do
+  // next comes after it.
   void enqueue(std::function<void()> work) override;
   Status synchronize() override;
   Status flush() override;
@@ -31,12 +34,20 @@ class CudaStream : public Stream {
   Result<double> time(const std::function<Status()>& work, int repeats) override;
   Status begin_recording() override;
   Result<std::unique_ptr<Recording>> end_recording() override;
+  Status wait_for(const std::shared_ptr<Event>& event) override;
+  Result<bool> is_done() override;
+  Status settle() override;
+  void* native_handle() override;
+  bool is_captured() const override;
 
  private:
-  CudaStream(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+  CudaStream(int device, cudaStream_t stream, bool owned)
+      : device_(device), stream_(stream), owned_(owned), shared_(!owned) {}
 
   int device_;
   cudaStream_t stream_;
+  bool owned_;
+  std::atomic<bool> shared_;  // others enqueue as well
   CpuStream worker_{1};
 };
 
@@ -47,13 +58,14 @@ inline cudaStream_t stream_of(Stream& stream) { return static_cast<CudaStream&>(
 class CudaEvent : public Event {
  public:
   ~CudaEvent() override;
-  void record(Stream& stream) override;
+  Status record(Stream& stream) override;
   Status wait() override;
+  Result<bool> is_reached() override;
   Result<double> elapsed_ms(const Event& earlier) const override;
+  cudaEvent_t get() const { return event_; }  // null until it is recorded
 
  private:
   cudaEvent_t event_ = nullptr;
-  Status status_;
 };
 
 }  // namespace penstock::backends::cuda
