@@ -1,6 +1,7 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 """Every command of the program, its options, exit codes and files."""
 import json
+import os
 import re
 
 import numpy as np
@@ -61,6 +62,12 @@ def test_build_tells_what_it_made(folder, onnx):
     assert (folder / "told.plan").stat().st_mode & 0o777 == 0o644
 
 
+def test_build_says_its_device_and_what_that_cannot(folder, onnx):
+    done = penstock("build", onnx, "-o", folder / "half.plan", "--opt-level", 0, "--device", "cpu", "--fp16", "-q")
+    assert "kernels for cpu;" in done.stdout
+    assert "warning: float16 was asked for, and this processor" in done.stderr
+
+
 def test_build_names_the_plan_after_the_model(folder, onnx):
     penstock("build", onnx, "-q", "--opt-level", 0, cwd=folder)
     assert (folder / "net.plan").exists()
@@ -117,6 +124,14 @@ def test_fortran_order_is_read_or_refused(plan, folder):
     np.save(folder / "fortran.npy", np.asfortranarray(array))
     text = penstock("run", plan, "--input", f"images={folder}/fortran.npy", exit_code=1).stderr
     assert "fortran" in text.lower()
+
+
+def test_a_device_that_is_not_here_is_named(plan, onnx):
+    told = penstock("run", plan, "--device", "cuda:0", exit_code=1).stderr
+    assert "was built for cpu" in told and "does not run on 'cuda:0'" in told
+    environment = {**os.environ, "PENSTOCK_DEVICE": "gpu"}
+    assert "PENSTOCK_DEVICE: no device 'gpu'" in penstock("build", onnx, exit_code=1, env=environment).stderr
+    assert "no device 'tpu' here" in penstock("build", onnx, "--device", "tpu", exit_code=1).stderr
 
 
 def test_inspect_a_plan(plan):

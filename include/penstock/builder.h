@@ -17,7 +17,9 @@ namespace penstock {
 
 // What a build may choose. The defaults are right for most.
 struct BuildOptions {
-  std::string device = "cpu";  // "cuda:N", or "auto": a GPU where there is one
+  // "cuda:N", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is
+  // one.
+  std::string device = "cpu";
   // What the device may compute in: float32, or float16 and bfloat16, which keep inputs and outputs
   // in float32 and what is sensitive to range too.
   DataType precision = DataType::kFloat32;
@@ -46,6 +48,10 @@ struct BuildOptions {
 
 // What came of a build.
 struct BuildSummary {
+  std::string device;  // that it was built for: "cpu", "cuda:0"
+  // A sentence each, of what users would not expect: a precision that the device does not compute
+  // in, nodes that run on the CPU in a plan for a GPU.
+  std::vector<std::string> warnings;
   int onnx_nodes = 0;  // nodes of the model, constants not counted
   int kernels = 0;     // kernel calls of the plan, under its first profile
   int profiles = 1;

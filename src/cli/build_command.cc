@@ -40,9 +40,9 @@ int run_build(const BuildArguments& arguments) {
     return 0;
   }
   fmt::print(
-      "{}: {} ONNX nodes became {} kernels; {} tactics measured, {} from the cache; {} in {:.1f} "
-      "s\n",
-      plan, summary->onnx_nodes, summary->kernels, summary->tactics_measured,
+      "{}: {} ONNX nodes became {} kernels for {}; {} tactics measured, {} from the cache; {} in "
+      "{:.1f} s\n",
+      plan, summary->onnx_nodes, summary->kernels, summary->device, summary->tactics_measured,
       summary->tactics_cached, bytes_text(summary->plan_bytes), summary->seconds);
   return 0;
 }

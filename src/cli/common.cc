@@ -61,7 +61,9 @@ void BuildFlags::add_profiles_to(CLI::App& command) {
 
 void BuildFlags::add_to(CLI::App& command) {
   add_profiles_to(command);
-  command.add_option("--device", device, "cpu, cuda:N, or auto: a GPU where there is one")
+  command
+      .add_option("--device", device,
+                  "cpu, cuda:N, or auto: what PENSTOCK_DEVICE names, else a GPU where there is one")
       ->capture_default_str();
   auto* half = command.add_flag("--fp16", fp16, "Compute in float16 where the device does");
   command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
@@ -111,12 +113,20 @@ int report(const Status& status) {
 Result<BuildSummary> build_with_progress(const std::string& onnx, const std::string& plan,
                                          BuildOptions options, bool quiet) {
   catch_interrupts();
-  Progress progress("build " + std::filesystem::path(onnx).filename().string(), quiet);
-  options.progress = [&](std::string_view what, double fraction) {
-    progress.update(what, fraction);
-  };
   options.cancelled = interrupted;
-  Result<BuildSummary> summary = build_plan(onnx, plan, options);
+  const auto build = [&] {
+    Progress progress("build " + std::filesystem::path(onnx).filename().string(), quiet);
+    options.progress = [&](std::string_view what, double fraction) {
+      progress.update(what, fraction);
+    };
+    return build_plan(onnx, plan, options);
+  };
+  Result<BuildSummary> summary = build();
+  if (summary.is_ok()) {
+    for (const std::string& warning : summary->warnings) {
+      fmt::print(stderr, "warning: {}\n", warning);
+    }
+  }
   if (!summary.is_ok() && summary.status().code() == StatusCode::kCancelled) {
     const std::string kept =
         options.timing_cache.empty()
@@ -136,8 +146,8 @@ Result<PlanSource> PlanSource::open(const std::string& model, const BuildFlags& 
       ("penstock-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".plan");
   PENSTOCK_ASSIGN_OR_RETURN(const BuildSummary summary,
                             build_with_progress(model, path.string(), options, false));
-  fmt::print(stderr, "built {} in {:.1f} s: {} ONNX nodes, {} kernels\n", model, summary.seconds,
-             summary.onnx_nodes, summary.kernels);
+  fmt::print(stderr, "built {} for {} in {:.1f} s: {} ONNX nodes, {} kernels\n", model,
+             summary.device, summary.seconds, summary.onnx_nodes, summary.kernels);
   return PlanSource(path.string(), true);
 }
 

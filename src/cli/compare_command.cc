@@ -25,6 +25,8 @@ Result<PlanSource> reference_plan(const CompareArguments& arguments) {
   BuildFlags flags = arguments.build;
   flags.tactic_sources = {"reference"};
   flags.level = 0;
+  flags.device = "cpu";
+  flags.fp16 = flags.bf16 = false;
   flags.timing_cache.clear();
   return PlanSource::open(arguments.onnx, flags);
 }
@@ -32,7 +34,8 @@ Result<PlanSource> reference_plan(const CompareArguments& arguments) {
 Result<std::vector<LayerError>> compare_layers(const CompareArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource tuned_plan,
                             PlanSource::open(arguments.onnx, arguments.build));
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine tuned, Engine::load(tuned_plan.path()));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine tuned,
+                            Engine::load(tuned_plan.path(), {arguments.build.device}));
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource plain_plan, reference_plan(arguments));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine reference, Engine::load(plain_plan.path()));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));

@@ -1,6 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/inspect.h"
 
@@ -46,7 +48,7 @@ void print_candidate(const json& candidate) {
              candidate["tactic"].get<std::string>(), layout, verdict);
 }
 
-void print_layer(size_t index, const json& layer, bool candidates) {
+void print_layer(size_t index, const json& layer, bool candidates, bool on_host) {
   const auto& nodes = layer["onnx_nodes"];
   std::string origins;
   for (size_t i = 0; i < nodes.size() && i < 3; ++i) {
@@ -55,6 +57,7 @@ void print_layer(size_t index, const json& layer, bool candidates) {
   if (nodes.size() > 3) origins += fmt::format(", +{}", nodes.size() - 3);
   const std::string shape = layer["outputs"].empty() ? "" : shape_of(layer["outputs"][0]);
   if (layer.contains("tactic")) {
+    if (on_host) origins += origins.empty() ? "on the CPU" : ", on the CPU";
     fmt::print("{:>4}  {:<20} {:<24} {:<13} {:<9} {:>9.1f} us  {:<24} {}\n", index,
                layer["op"].get<std::string>(), layer["tactic"].get<std::string>(),
                layer.value("layout", ""), layer.value("precision", ""), layer.value("us", 0.0),
@@ -87,8 +90,14 @@ void print_layers(const json& facts, int nodes, bool candidates) {
   const int kernels = facts["kernel_count"].get<int>();
   fmt::print("layers   {} kernels from {} ONNX nodes ({:.0f} % fewer)\n", kernels, nodes,
              nodes == 0 ? 0.0 : 100.0 * (nodes - kernels) / nodes);
-  for (size_t i = 0; i < facts["layers"].size(); ++i)
-    print_layer(i, facts["layers"][i], candidates);
+  const json& layers = facts["layers"];
+  // Worth a word where others run elsewhere.
+  const bool is_mixed = std::any_of(layers.begin(), layers.end(), [](const json& layer) {
+    return layer.value("device", "cpu") != "cpu";
+  });
+  for (size_t i = 0; i < layers.size(); ++i) {
+    print_layer(i, layers[i], candidates, is_mixed && layers[i].value("device", "cpu") == "cpu");
+  }
 }
 
 }  // namespace

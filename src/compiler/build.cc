@@ -13,6 +13,7 @@
 #include "compiler/lower.h"
 #include "compiler/profile.h"
 #include "compiler/report.h"
+#include "compiler/warnings.h"
 #include "import/import.h"
 #include "ops/cpu_tactics.h"
 #include "ops/find_backend.h"
@@ -94,6 +95,11 @@ Status dump(const ir::Graph& graph, const std::filesystem::path& path) {
   return {StatusCode::kIoError, "cannot write '" + path.string() + "'"};
 }
 
+void add_warning(const BuildOptions& options, BuildSummary& summary, std::string warning) {
+  if (options.log) options.log("warning: " + warning);
+  summary.warnings.push_back(std::move(warning));
+}
+
 // All of a plan.
 struct Tuned {
   plan::Contents contents;
@@ -152,6 +158,9 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
       compiler::Lowered lowered,
       compiler::lower(work.graph, tuner, choice, symbols, tuned.contents.threads, tuned.constants));
   PENSTOCK_RETURN_IF_ERROR(sharing.cache.save());
+  if (const std::string fallen = compiler::host_nodes_warning(tuner); !fallen.empty()) {
+    add_warning(options, work.summary, count > 1 ? what + ": " + fallen : fallen);
+  }
   // The report refers to the tuner's candidates: make it while they live.
   sharing.reports.push_back(compiler::profile_report(lowered));
   lowered.program.profile = profile;
@@ -221,12 +230,21 @@ Result<Compilation> optimise(Import&& import, const std::string& default_name,
 Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<backends::Backend> backend,
                             ops::find_backend(options.device));
+  const backends::CurrentDevice current(*backend);
   if (options.precision != DataType::kFloat32) {
     if (backend->is_host_memory()) {
-      if (options.log) options.log("  this processor computes in float32 only: so does the plan");
+      add_warning(options, work.summary,
+                  std::string(to_string(options.precision)) +
+                      " was asked for, and this processor (" + backend->instruction_set() +
+                      ") computes in float32 here: so does the plan");
     } else {
       PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));
     }
+  }
+  work.summary.device = backend->device();
+  if (options.log && options.device == "auto" && backend->is_host_memory()) {
+    const Status no_gpu = ops::find_backend("cuda").status();
+    options.log("device: the CPU" + (no_gpu.is_ok() ? "" : ", because " + no_gpu.message()));
   }
   Tuned tuned;
   tuned.contents.model_name = work.graph.name;
@@ -271,7 +289,8 @@ Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOp
   BuiltPlan built;
   PENSTOCK_ASSIGN_OR_RETURN(
       built.plan, plan::make_plan(tuned.contents, tuned.report, tuned.constants.constants()));
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(built.plan));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine,
+                            Engine::deserialize(built.plan, {work.summary.device}));
   built.summary = summarise(work, engine, begin);
   begin_phase(options, "done", 1);
   return built;
@@ -293,7 +312,7 @@ Result<BuildSummary> build_file(const std::filesystem::path& onnx_path,
   PENSTOCK_RETURN_IF_ERROR(
       plan::write_plan(plan_path, tuned.contents, tuned.report, tuned.constants.constants()));
   // What was written must load: a plan that cannot is a defect found here, not in production.
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path, {work.summary.device}));
   const BuildSummary summary = summarise(work, engine, begin);
   begin_phase(options, "done", 1);
   return summary;

@@ -49,10 +49,11 @@ json describe_slots(const Program& program, const std::vector<int>& slots) {
   return array;
 }
 
-json describe_step(const Program& program, const Step& step) {
+json describe_step(const Program& program, const Step& step, const std::string& device) {
   json item = {{"name", step.name},
                {"op", step.op},
                {"tactic", step.tactic},
+               {"device", device},
                {"inputs", describe_slots(program, step.inputs)},
                {"outputs", describe_slots(program, step.outputs)},
                {"onnx_nodes", step.origins}};
@@ -118,11 +119,16 @@ std::string to_text(const json& facts) {
 }
 
 // A profile and the program that was tuned for it.
-Result<json> describe_profile(runtime::ProgramState& state, int threads, const json& report) {
+Result<json> describe_profile(runtime::ProgramState& state, const plan::Contents& contents,
+                              const json& report) {
   const Program& program = state.program();
-  PENSTOCK_ASSIGN_OR_RETURN(const auto binding, state.bind(opt_symbols(state), threads));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto binding, state.bind(opt_symbols(state), contents.threads));
   json layers = json::array();
-  for (const Step& step : state.main().steps) layers.push_back(describe_step(program, step));
+  for (size_t i = 0; i < state.main().steps.size(); ++i) {
+    const bool is_host = !state.steps(0)[i].on_device;
+    layers.push_back(
+        describe_step(program, state.main().steps[i], is_host ? "cpu" : contents.backend));
+  }
   join_report(layers, report);
   size_t body_steps = 0;
   for (size_t b = 1; b < program.bodies.size(); ++b) body_steps += program.bodies[b].steps.size();
@@ -144,7 +150,7 @@ Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& pa
   json profiles = json::array();
   for (size_t i = 0; i < engine->profile_count(); ++i) {
     PENSTOCK_ASSIGN_OR_RETURN(json profile,
-                              describe_profile(engine->program(i), contents.threads,
+                              describe_profile(engine->program(i), contents,
                                                i < reports.size() ? reports[i] : json::object()));
     profiles.push_back(std::move(profile));
   }
