@@ -366,3 +366,54 @@ def test_threads_share_an_engine(plan, expected):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+# --- devices; tests/test_gpu.py has the GPU's --------------------------------------------------------------------------
+
+def test_a_device_has_memory_streams_and_events():
+    device = penstock.Device("cpu")
+    assert device.name == "cpu" and device.is_host and 0 < device.free_memory <= device.total_memory
+    assert device.product_name and device.instruction_set and "cpu" in penstock.Device.list()
+    stream, begin, end = device.create_stream(1), device.create_event(), device.create_event()
+    memory, source = device.allocate(4000), np.arange(1000, dtype=np.float32)
+    result = np.zeros(1000, np.float32)
+    begin.record(stream)
+    device.copy_in(memory.address, source.ctypes.data, memory.nbytes, stream)
+    device.copy_out(result.ctypes.data, int(memory), memory.nbytes, stream)
+    end.record(stream)
+    end.synchronize()
+    assert end.is_reached and end.elapsed_ms(begin) >= 0 and (stream.handle, stream.device) == (0, "cpu")
+    np.testing.assert_array_equal(result, source)
+    device.fill(memory.address, 0, memory.nbytes, stream)
+    stream.wait_for(end)
+    stream.synchronize()
+    assert stream.is_done
+    with pytest.raises(penstock.InvalidArgumentError, match="copy_in: an address is null"):
+        device.copy_in(0, source.ctypes.data, 4, stream)
+    with pytest.raises(penstock.UnsupportedError, match="no device 'tpu' here"):
+        penstock.Device("tpu")
+
+
+def test_addresses_and_their_consumption(plan, expected):
+    engine = penstock.Engine(plan, device="cpu")
+    context, stream, consumed = engine.create_context(), engine.create_stream(), engine.device.create_event()
+    assert engine.device.name == "cpu"
+    pixels, logits = images(3), np.zeros((3, 10), np.float32)
+    context.set_address("images", pixels.ctypes.data, pixels.shape)
+    context.set_address("logits", logits.ctypes.data, logits.shape)
+    context.set_input_consumed_event(consumed)
+    context.enqueue(stream)
+    consumed.synchronize()
+    right, pixels[...] = expected(pixels), 0
+    context.wait()
+    close(logits, right)
+    with pytest.raises(penstock.InvalidArgumentError, match="no input is named 'x'"):
+        context.set_address("x", pixels.ctypes.data, pixels.shape)
+
+
+def test_warnings_of_a_build_are_logged(model, caplog):
+    plan = penstock.build(model, fp16=True, optimization_level=0)
+    assert "float16 was asked for" in plan.summary.warnings[0] and plan.summary.warnings[0] in caplog.text
+    told = []
+    penstock.build(model, bf16=True, optimization_level=0, warn=told.append)
+    assert "bfloat16 was asked for" in told[0] and plan.summary.device == "cpu"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from penstock import _penstock
 
 Shapes = Mapping[str, Sequence[int]]
+
+_LOGGER = logging.getLogger("penstock")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +99,7 @@ def build(
     external_data: str | os.PathLike[str] = "",
     progress: Callable[[str, float], object] | None = None,
     log: Callable[[str], object] | None = None,
+    warn: Callable[[str], object] | None = None,
 ) -> _penstock.Plan:
     """Compiles an ONNX model for this machine.
 
@@ -106,20 +110,25 @@ def build(
     optimization_level: 0 takes the first tactic unmeasured, 3 measures, 5 measures every tactic.
     timing_cache: a file of measured times: read, extended, makes the next build fast.
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
-    device: "cpu", "cuda:0", or "auto": a GPU where there is one.
+    device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
     fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
     progress: called with what happens and how far it is, 0 to 1.
     log: called with a line for each phase, each pass that changed the graph and each choice of a tactic.
+    warn: called with each of Plan.summary.warnings, such as of nodes that a GPU leaves to the CPU; None: the logger
+        "penstock" is told.
 
     What a callback raises ends the build, and so does Control-C; measurements are kept in the timing cache.
     """
     if fp16 and bf16:
         raise ValueError("fp16 and bf16 are both true: give one of them")
     precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
-    return _penstock._build(
+    plan = _penstock._build(
         model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
         integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
         os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))
+    for warning in plan.summary.warnings:
+        (_callback("warn", warn) or _LOGGER.warning)(warning)
+    return plan

@@ -63,7 +63,8 @@ def compare(model: str | os.PathLike[str] | bytes | Any, inputs: Mapping[str, An
     if inputs is not None and not isinstance(inputs, Mapping):
         raise TypeError(f"inputs: expected a dictionary from names to arrays, got {type(inputs).__name__}")
     tuned = _penstock.Engine(_build.build(model, **build_options))
-    plain = {**build_options, "optimization_level": 0, "tactic_sources": ["reference"], "timing_cache": None}
+    plain = {**build_options, "optimization_level": 0, "tactic_sources": ["reference"], "timing_cache": None,
+             "device": "cpu", "fp16": False, "bf16": False}
     reference = _penstock.Engine(_build.build(model, **plain))
     seed = _build.integer("seed", seed, 0)
     return Comparison(_penstock._compare(tuned, reference, dict(inputs or {}), seed), tolerance)

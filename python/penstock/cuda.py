@@ -1,10 +1,11 @@
 # Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-"""The shape of pycuda.driver over the device in use, which for now is the CPU: device memory is host memory.
+"""The shape of pycuda.driver over the device in use: a GPU where there is one, unless PENSTOCK_DEVICE says otherwise.
 
     import penstock.cuda as cuda      # for: import pycuda.driver as cuda
     import penstock.cuda.autoinit     # for: import pycuda.autoinit
 
-Addresses are plain integers. A Stream runs its copies and executions in order, beside the caller.
+Addresses are plain integers. A Stream runs its copies and executions in order, beside the caller. On the CPU, device memory
+is host memory.
 """
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ import weakref
 from typing import Any, Callable
 
 import numpy
+
+import penstock
+from penstock import _gpu
 
 _ALIGNMENT = 256
 
@@ -46,17 +50,36 @@ class RuntimeError(Error):  # noqa: A001  (pycuda's name)
     """A device failed."""
 
 
+# --- the device in use ------------------------------------------------------------------------------------------------
+
+_device: penstock.Device | None = None
+
+
+def device_in_use() -> penstock.Device:
+    """Chosen at the first use: what PENSTOCK_DEVICE names, else a GPU where there is one; Device.make_context() changes it."""
+    global _device
+    if _device is None:
+        _device = penstock.Device("auto")
+    return _device
+
+
+def gpu() -> penstock.Device | None:
+    """The device in use, where it is no CPU."""
+    device = device_in_use()
+    return None if device.is_host else device
+
+
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 _lock = threading.Lock()
 _starts: list[int] = []
-_blocks: dict[int, weakref.ref[numpy.ndarray]] = {}  # address: its bytes
+_blocks: dict[int, weakref.ref[Any]] = {}  # address: its bytes, or a penstock.Buffer
 
 
-def _register(block: numpy.ndarray) -> None:
+def _register(address: int, block: Any) -> None:
     with _lock:
-        bisect.insort(_starts, block.ctypes.data)
-        _blocks[block.ctypes.data] = weakref.ref(block)
+        bisect.insort(_starts, address)
+        _blocks[address] = weakref.ref(block)
 
 
 def _forget(address: int) -> None:
@@ -65,13 +88,31 @@ def _forget(address: int) -> None:
             _starts.pop(bisect.bisect_left(_starts, address))
 
 
-def _from(address: int) -> numpy.ndarray | None:
-    """The bytes from an address to the end of the allocation it lies in; None where mem_alloc did not make it."""
+def _block_at(address: int) -> tuple[Any, int]:
+    """The allocation that an address lies in, and the offset there; None where mem_alloc did not make it."""
     with _lock:
         index = bisect.bisect_right(_starts, address) - 1
         start = _starts[index] if index >= 0 else 0
         block = _blocks[start]() if index >= 0 else None
-    return block[address - start:] if block is not None and address - start < max(block.size, 1) else None
+    return (block, address - start) if block is not None and address - start < max(block.nbytes, 1) else (None, 0)
+
+
+def _from(address: int) -> numpy.ndarray | None:
+    """The bytes from an address to the end of the allocation it lies in; None where mem_alloc did not make it."""
+    block, offset = _block_at(address)
+    return None if block is None else block[offset:]
+
+
+def checked_memory(address: int, size: int, what: str) -> Any:
+    """What keeps `size` bytes of the GPU in use, or of the host, alive; an error where they do not fit what mem_alloc made."""
+    if size == 0:
+        return None
+    if address == 0:
+        raise LogicError(f"{what}: the address is null")
+    block, offset = _block_at(address)
+    if block is not None and size > block.nbytes - offset:
+        raise LogicError(f"{what}: {size} bytes do not fit the {block.nbytes - offset} that are allocated at this address")
+    return block
 
 
 def _aligned(size: int) -> numpy.ndarray:
@@ -88,10 +129,15 @@ class DeviceAllocation:
     """Device memory; int() is its address."""
 
     def __init__(self, size: int):
-        self._bytes: numpy.ndarray | None = _aligned(size)
-        self._address = self._bytes.ctypes.data
         self.size = size
-        _register(self._bytes)
+        device = gpu()
+        if device is None:
+            self._bytes: Any = _aligned(size)
+            self._address = self._bytes.ctypes.data
+        else:
+            self._bytes = _gpu.translated(MemoryError, device.allocate, size)
+            self._address = self._bytes.address
+        _register(self._address, self._bytes)
 
     def __int__(self) -> int:
         if self._bytes is None:
@@ -111,6 +157,8 @@ class DeviceAllocation:
 
     def as_buffer(self, size: int, offset: int = 0) -> memoryview:
         int(self)
+        if not isinstance(self._bytes, numpy.ndarray):
+            raise LogicError("DeviceAllocation.as_buffer: the host cannot read memory of a GPU; copy it with memcpy_dtoh")
         return memoryview(self._bytes)[offset:offset + size]
 
     def __del__(self) -> None:
@@ -131,6 +179,9 @@ def mem_alloc_like(array: numpy.ndarray) -> DeviceAllocation:
 
 def mem_get_info() -> tuple[int, int]:
     """Free and total bytes."""
+    device = gpu()
+    if device is not None:
+        return device.free_memory, device.total_memory
     facts = {}
     with open("/proc/meminfo", encoding="ascii") as lines:
         for line in lines:
@@ -183,7 +234,18 @@ def array_at(address: int, shape: tuple[int, ...], dtype: Any, what: str = "memo
     return rest[:size].view(dtype).reshape(shape)
 
 
-# --- page-locked memory: the host's, like all of it ------------------------------------------------------------------
+def write_memory(address: int, array: numpy.ndarray, what: str) -> None:
+    """Copies an array to device memory; returns when it is there."""
+    device = gpu()
+    if device is None:
+        array_at(address, array.shape, array.dtype, what)[...] = array
+        return
+    checked_memory(address, array.nbytes, what)
+    array = numpy.ascontiguousarray(array)
+    _gpu.copy(device, address, array.ctypes.data, array.nbytes, None)
+
+
+# --- page-locked memory: the host's; where there is no GPU, ordinary memory -------------------------------------------
 
 class host_alloc_flags:  # noqa: N801  (pycuda's name)
     PORTABLE, DEVICEMAP, WRITECOMBINED = 1, 2, 4
@@ -201,7 +263,9 @@ def pagelocked_empty(shape: Any, dtype: Any, order: str = "C", mem_flags: int = 
         if extent < 0:
             raise LogicError(f"pagelocked_empty: the shape {shape} has a negative extent; set the input shapes first")
         count *= int(extent)
-    return _aligned(count * dtype.itemsize).view(dtype).reshape(shape, order=order)
+    size, device = count * dtype.itemsize, gpu()
+    memory = _aligned(size) if device is None else _gpu.translated(MemoryError, _gpu.page_locked, device, size)
+    return memory.view(dtype).reshape(shape, order=order)
 
 
 def pagelocked_zeros(shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0) -> numpy.ndarray:
@@ -298,10 +362,15 @@ class Stream:
     """An in-order queue; synchronize() raises what went wrong in it."""
 
     def __init__(self, flags: int = 0):
-        self._queue = _Queue()
-        self.handle = next(_handles) * 16
+        device = gpu()
+        self._native = None if device is None else device.create_stream()
+        if self._native is None:
+            self._queue = _Queue()
+            self.handle = next(_handles) * 16
+            weakref.finalize(self, self._queue.close)
+        else:
+            self.handle = self._native.handle
         _streams[self.handle] = self
-        weakref.finalize(self, self._queue.close)
 
     def __int__(self) -> int:
         return self.handle
@@ -309,27 +378,45 @@ class Stream:
     __index__ = __int__
 
     def synchronize(self) -> None:
-        self._queue.wait()
+        if self._native is None:
+            self._queue.wait()
+        else:
+            _gpu.translated(LaunchError, self._native.synchronize)
 
     def is_done(self) -> bool:
+        if self._native is not None:
+            return self._native.is_done
         with self._queue.changed:
             return self._queue.idle()
 
     def wait_for_event(self, event: Event) -> None:
+        if self._native is not None:
+            self._native.wait_for(event._native)
+            return
         recorded = event._done
         if recorded is not None:
             self._queue.put(recorded.wait)
 
 
+def _stream_of(stream: Any) -> Stream | None:
+    return stream if isinstance(stream, Stream) else _streams.get(int(stream)) if stream is not None else None
+
+
 def is_queued(stream: Any) -> bool:
     """Whether enqueue() hands a task to a thread."""
-    return isinstance(stream, Stream) or (stream is not None and int(stream) in _streams)
+    found = _stream_of(stream)
+    return found is not None and found._native is None
+
+
+def native_stream(stream: Any) -> penstock.Stream:
+    """The GPU's stream of a Stream, or of a stream of others (torch.cuda.Stream, a cudaStream_t); None, 0: the default stream."""
+    return _gpu.queue_of(device_in_use(), stream)
 
 
 def enqueue(stream: Any, task: Callable[[], object]) -> None:
-    """Runs a task on a Stream or its handle; at once on the default stream (None, 0) and on streams of others."""
-    found = stream if isinstance(stream, Stream) else _streams.get(int(stream)) if stream is not None else None
-    if found is None:
+    """Runs a task on a Stream of the CPU or its handle; at once on the default stream (None, 0) and on all others."""
+    found = _stream_of(stream)
+    if found is None or found._native is not None:
         task()
     else:
         found._queue.put(task)
@@ -343,10 +430,15 @@ class Event:
     """A point in a stream, and when it was reached."""
 
     def __init__(self, flags: int = 0):
+        device = gpu()
+        self._native = None if device is None else device.create_event()
         self._done: threading.Event | None = None
         self._seconds = 0.0
 
     def record(self, stream: Any = None) -> Event:
+        if self._native is not None:
+            self._native.record(native_stream(stream))
+            return self
         done = self._done = threading.Event()
 
         def reach() -> None:
@@ -356,15 +448,21 @@ class Event:
         return self
 
     def synchronize(self) -> Event:
+        if self._native is not None:
+            _gpu.translated(LaunchError, self._native.synchronize)
         if self._done is not None:
             self._done.wait()
         return self
 
     def query(self) -> bool:
+        if self._native is not None:
+            return self._native.is_reached
         return self._done is None or self._done.is_set()
 
     def time_since(self, event: Event) -> float:
         """Milliseconds."""
+        if self._native is not None:
+            return _gpu.translated(LogicError, self._native.elapsed_ms, event._native)
         if self._done is None or event._done is None:
             raise LogicError("Event.time_since: both events must be recorded")
         self.synchronize()
@@ -398,6 +496,12 @@ def _has_buffer(array: Any) -> bool:
 
 
 def _copy(what: str, target: int, source: int, size: int, stream: Any, keep: list[Any]) -> None:
+    device = gpu()
+    if device is not None:
+        for address in (target, source):
+            checked_memory(address, size, what)
+        _gpu.translated(LogicError, _gpu.copy, device, target, source, size, stream)
+        return
     to, of = (array_at(address, (size,), numpy.uint8, what) for address in (target, source))
 
     def move() -> None:
@@ -406,13 +510,24 @@ def _copy(what: str, target: int, source: int, size: int, stream: Any, keep: lis
     enqueue(stream, move)
 
 
+def _check_on_device(what: str, address: int, size: int) -> int:
+    """A GPU's driver tells its memory from the host's."""
+    device = gpu()
+    if device is not None:
+        checked_memory(address, size, what)
+    if device is not None and size and not device.can_reach(address):
+        raise LogicError(f"{what}: the address is no memory of {device.name}; mem_alloc gives some")
+    return address
+
+
 def memcpy_htod(dest: Any, src: Any) -> None:
     memcpy_htod_async(dest, src, None)
 
 
 def memcpy_htod_async(dest: Any, src: Any, stream: Any = None) -> None:
     address, size, owner = _host_memory(src, "memcpy_htod", writable=False)
-    _copy("memcpy_htod", address_of(dest), address, size, stream, [owner, dest])
+    target = _check_on_device("memcpy_htod", address_of(dest), size)
+    _copy("memcpy_htod", target, address, size, stream, [owner, dest])
 
 
 def memcpy_dtoh(dest: Any, src: Any) -> None:
@@ -421,7 +536,8 @@ def memcpy_dtoh(dest: Any, src: Any) -> None:
 
 def memcpy_dtoh_async(dest: Any, src: Any, stream: Any = None) -> None:
     address, size, owner = _host_memory(dest, "memcpy_dtoh", writable=True)
-    _copy("memcpy_dtoh", address, address_of(src), size, stream, [owner, src])
+    source = _check_on_device("memcpy_dtoh", address_of(src), size)
+    _copy("memcpy_dtoh", address, source, size, stream, [owner, src])
 
 
 def memcpy_dtod(dest: Any, src: Any, size: int) -> None:
@@ -429,11 +545,17 @@ def memcpy_dtod(dest: Any, src: Any, size: int) -> None:
 
 
 def memcpy_dtod_async(dest: Any, src: Any, size: int, stream: Any = None) -> None:
+    """Between any two addresses; of the device, or of the host as well."""
     _copy("memcpy_dtod", address_of(dest), address_of(src), size, stream, [dest, src])
 
 
 def _memset(dest: Any, value: int, count: int, dtype: Any, stream: Any = None) -> None:
-    address = address_of(dest)
+    address, device = address_of(dest), gpu()
+    if device is not None:
+        size = count * numpy.dtype(dtype).itemsize
+        checked_memory(address, size, "memset")
+        _gpu.translated(LogicError, _gpu.fill, device, address, numpy.dtype(dtype).type(value), count, stream)
+        return
     array = array_at(address, (count,), dtype)
     enqueue(stream, lambda: array.fill(value))
 
@@ -470,14 +592,14 @@ def from_device(devptr: Any, shape: Any, dtype: Any, order: str = "C") -> numpy.
     return array
 
 
-# --- devices and contexts: there is one, always current ---------------------------------------------------------------
+# --- devices and contexts: one is current at a time --------------------------------------------------------------------
 
 class ctx_flags:  # noqa: N801  (pycuda's name)
     SCHED_AUTO, SCHED_SPIN, SCHED_YIELD, SCHED_BLOCKING_SYNC, MAP_HOST = 0, 1, 2, 4, 8
 
 
 class Context:
-    """The device's context."""
+    """The context of the device in use."""
 
     def __init__(self, device: Device | None = None):
         self._device = device or Device(0)
@@ -496,6 +618,8 @@ class Context:
     def synchronize() -> None:
         for queue in list(_queues):
             queue.wait()
+        if _device is not None:
+            _gpu.translated(LaunchError, _device.synchronize)
 
     @staticmethod
     def get_current() -> Context:
@@ -507,33 +631,40 @@ class Context:
 
 
 class Device:
-    """The one device: the CPU."""
+    """A GPU by its number; without one, 0 is the CPU."""
 
     def __init__(self, number: int = 0):
-        if number != 0:
-            raise LogicError(f"Device: there is no device {number}; there is 0, the CPU")
+        if number != 0 and not 0 <= number < Device.count():
+            what = "the CPU" if gpu() is None else f"the first of {Device.count()}"
+            raise LogicError(f"Device: there is no device {number}; there is 0, {what}")
+        self._number = number
+
+    def _facts(self) -> penstock.Device:
+        return device_in_use() if gpu() is None else penstock.Device(f"cuda:{self._number}")
 
     @staticmethod
     def count() -> int:
-        return 1
+        return 1 if gpu() is None else sum(name.startswith("cuda:") for name in penstock.Device.list())
 
-    @staticmethod
-    def name() -> str:
-        return "CPU"
+    def name(self) -> str:
+        return "CPU" if gpu() is None else self._facts().product_name
 
-    @staticmethod
-    def total_memory() -> int:
-        return mem_get_info()[1]
+    def total_memory(self) -> int:
+        return self._facts().total_memory
 
-    @staticmethod
-    def compute_capability() -> tuple[int, int]:
-        return (0, 0)
+    def compute_capability(self) -> tuple[int, int]:
+        return _gpu.compute_capability(self._facts())
 
     def make_context(self, flags: int = 0) -> Context:
+        """Makes this the device in use, for memory, streams and engines made from here on."""
+        global _device
+        if gpu() is not None:
+            _device = self._facts()
+            context._device = self
         return context
 
     def retain_primary_context(self) -> Context:
-        return context
+        return self.make_context()
 
 
 context = Context(Device(0))

@@ -36,7 +36,7 @@ cudaStreamDefault, cudaStreamNonBlocking, cudaHostAllocDefault = 0, 1, 0
 cudaStream_t = cuda.Stream
 cudaEvent_t = cuda.Event
 
-_allocations: dict[int, cuda.DeviceAllocation] = {}
+_allocations: dict[int, Any] = {}  # by address
 _streams: dict[int, cuda.Stream] = {}
 
 
@@ -64,7 +64,9 @@ def cudaMalloc(size: int) -> int:  # noqa: N802
 @_call
 def cudaFree(pointer: int) -> None:  # noqa: N802
     if pointer:
-        _allocations.pop(int(pointer)).free()
+        memory = _allocations.pop(int(pointer))
+        if isinstance(memory, cuda.DeviceAllocation):
+            memory.free()
 
 
 def cudaMallocAsync(size: int, stream: Any) -> tuple[Any, ...]:  # noqa: N802
@@ -77,16 +79,21 @@ def cudaFreeAsync(pointer: int, stream: Any) -> None:  # noqa: N802
     cuda.enqueue(stream, allocation.free)
 
 
-def cudaMallocHost(size: int) -> tuple[Any, ...]:  # noqa: N802
-    return cudaMalloc(size)
+@_call
+def cudaMallocHost(size: int) -> int:  # noqa: N802
+    memory = cuda.pagelocked_empty(size, numpy.uint8) if cuda.gpu() is not None else cuda.mem_alloc(size)
+    address = cuda.address_of(memory)
+    _allocations[address] = memory
+    return address
 
 
 def cudaHostAlloc(size: int, flags: int = 0) -> tuple[Any, ...]:  # noqa: N802
-    return cudaMalloc(size)
+    return cudaMallocHost(size)
 
 
 def cudaMallocManaged(size: int, flags: int = 1) -> tuple[Any, ...]:  # noqa: N802
-    return cudaMalloc(size)
+    """Page-locked memory of the host where there is a GPU, to which runs copy."""
+    return cudaMallocHost(size)
 
 
 cudaFreeHost = cudaFree
@@ -141,7 +148,9 @@ def cudaStreamDestroy(stream: Any) -> None:  # noqa: N802
 
 def cudaStreamSynchronize(stream: Any) -> tuple[Any, ...]:  # noqa: N802
     try:
-        if int(stream):
+        if cuda.gpu() is not None:
+            cuda.native_stream(stream).synchronize()
+        elif int(stream):
             _streams[int(stream)].synchronize()
     except KeyError:
         return (cudaError_t.cudaErrorInvalidValue,)
@@ -203,12 +212,12 @@ def cudaGetDeviceCount() -> int:  # noqa: N802
 
 @_call
 def cudaGetDevice() -> int:  # noqa: N802
-    return 0
+    return cuda.Context.get_device()._number
 
 
 @_call
 def cudaSetDevice(device: int) -> None:  # noqa: N802
-    cuda.Device(device)
+    cuda.Device(device).make_context()
 
 
 def cudaGetErrorName(error: Any) -> tuple[Any, bytes]:  # noqa: N802

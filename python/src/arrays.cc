@@ -70,16 +70,42 @@ bool is_writable(nb::handle object, const Array& array) {
   return nb::try_cast(object, writable, false);
 }
 
-Array import(nb::handle object, const char* role, const TensorInfo& tensor) {
+// The "cuda:1" of an array in memory of a GPU; empty for others.
+std::string gpu_of(nb::handle object) {
+  if (!nb::hasattr(object, "__dlpack_device__")) return "";
+  const nb::object place = object.attr("__dlpack_device__")();
+  const auto numbers = nb::cast<nb::tuple>(place);
+  const auto number = [&](size_t i) { return nb::cast<int>(numbers[i].attr("__int__")()); };
+  return number(0) == nb::device::cuda::value ? "cuda:" + std::to_string(number(1)) : "";
+}
+
+// What DLPack gives of an array on a GPU, once the default stream waits for who fills it.
+Array import_from_gpu(nb::handle object) {
+  constexpr int kDefaultStream = 1;  // its number in the array API standard
+  const nb::object capsule = object.attr("__dlpack__")(nb::arg("stream") = kDefaultStream);
+  return nb::cast<Array>(capsule, false);
+}
+
+bool is_host_memory(const Array& array) {
+  return array.device_type() == nb::device::cpu::value ||
+         array.device_type() == nb::device::cuda_host::value;
+}
+
+Array import(nb::handle object, const char* role, const TensorInfo& tensor,
+             const ArrayDevice& device) {
   Array array;
   std::string type;
-  if (nb::try_cast(object, array, false)) {
-    if (array.device_type() != nb::device::cpu::value) {
-      raise_type_error(expectation(role, tensor) + " in host memory, got one on another device");
-    }
+  const std::string gpu = device.empty() ? "" : gpu_of(object);
+  if (!gpu.empty() && gpu == device) {
+    array = import_from_gpu(object);
+    type = name_of(array.dtype());
+  } else if (gpu.empty() && nb::try_cast(object, array, false) && is_host_memory(array)) {
     type = name_of(array.dtype());
   } else if (std::optional<Array> bits = import_bits(object, type)) {
     array = *std::move(bits);
+  } else if (const std::string place = gpu_of(object); !place.empty()) {
+    raise_type_error(expectation(role, tensor) + " in host memory" +
+                     (device.empty() ? "" : " or on " + device) + ", got one on " + place);
   } else if (nb::hasattr(object, "dtype")) {
     type = nb::cast<std::string>(object.attr("dtype").attr("__str__")());
   } else {
@@ -94,15 +120,17 @@ Array import(nb::handle object, const char* role, const TensorInfo& tensor) {
 
 }  // namespace
 
-ArrayView view_of(nb::handle object, const char* role, const TensorInfo& tensor) {
+ArrayView view_of(nb::handle object, const char* role, const TensorInfo& tensor,
+                  const ArrayDevice& device) {
   ArrayView view;
-  view.pin = import(object, role, tensor);
+  view.pin = import(object, role, tensor, device);
+  view.on_device = !is_host_memory(view.pin);
   if (!is_row_major(view.pin)) {
     raise("InvalidArgumentError", expectation(role, tensor) +
                                       ", got one with other strides; numpy.ascontiguousarray() "
                                       "makes a copy that fits");
   }
-  if (std::strcmp(role, "output") == 0 && !is_writable(object, view.pin)) {
+  if (std::strcmp(role, "output") == 0 && !view.on_device && !is_writable(object, view.pin)) {
     raise("InvalidArgumentError", expectation(role, tensor) + ", got one that is read-only");
   }
   view.data = const_cast<void*>(view.pin.data());

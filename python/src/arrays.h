@@ -16,12 +16,18 @@ struct ArrayView {
   Shape shape;
   void* data = nullptr;
   size_t bytes = 0;
+  bool on_device = false;  // in memory of a GPU
   nb::ndarray<nb::ro> pin;
 };
 
-// Any row-major array of the tensor's type, from NumPy, the buffer protocol or DLPack. `role` is
-// "input" or "output", whose memory must be writable; errors name it and what was expected.
-ArrayView view_of(nb::handle object, const char* role, const TensorInfo& tensor);
+// The GPU whose arrays are taken where they are: "cuda:1"; empty where none is.
+using ArrayDevice = std::string;
+
+// Any row-major array of the tensor's type, from NumPy, the buffer protocol or DLPack, in host
+// memory or on `device`, whose default stream then waits for what fills it. `role` is "input" or
+// "output", whose memory must be writable; errors name it and what was expected.
+ArrayView view_of(nb::handle object, const char* role, const TensorInfo& tensor,
+                  const ArrayDevice& device = "");
 
 // NumPy's type; ml_dtypes' where NumPy has none and that package is installed, else the bits as
 // unsigned integers.

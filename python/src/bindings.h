@@ -18,6 +18,7 @@ namespace nb = nanobind;
 void bind_build(nb::module_& module);
 void bind_engine(nb::module_& module);
 void bind_context(nb::module_& module);
+void bind_device(nb::module_& module);
 void bind_diagnostics(nb::module_& module);
 void bind_custom(nb::module_& module);
 

@@ -174,6 +174,9 @@ void bind_plan(nb::module_& module) {
 
 void bind_build(nb::module_& module) {
   nb::class_<BuildSummary>(module, "BuildSummary", "What came of a build.")
+      .def_ro("device", &BuildSummary::device, "That it was built for: 'cpu', 'cuda:0'.")
+      .def_ro("warnings", &BuildSummary::warnings,
+              "What users would not expect, a sentence each; penstock.build logs them too.")
       .def_ro("onnx_nodes", &BuildSummary::onnx_nodes, "Nodes of the model, constants not counted.")
       .def_ro("kernels", &BuildSummary::kernels, "Kernel calls under the first profile.")
       .def_ro("profiles", &BuildSummary::profiles)

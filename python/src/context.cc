@@ -102,6 +102,7 @@ PyContext::PyContext(const Engine& engine, const ContextOptions& options) : engi
   for (const OptimizationProfile& limits : engine_.profiles()) {
     values_tell_shapes_ = values_tell_shapes_ || !limits.values.empty();
   }
+  if (!engine_.device().is_host()) device_ = engine_.device().name();
   living().insert(this);
 }
 
@@ -125,6 +126,18 @@ PyContext::Place& PyContext::find(std::string_view name, const char* role) {
         std::string("no ") + role + " is named '" + std::string(name) + "'; there are " + known);
 }
 
+// Where the array is on the GPU, once it is filled: the context's own stream waits for no other.
+ArrayView PyContext::view(nb::handle object, const char* role, const TensorInfo& info) {
+  ArrayView view = view_of(object, role, info, device_);
+  if (view.on_device) {
+    unlocked([&]() -> Status {
+      Result<Stream> filled = engine_.device().wrap_stream(nullptr);
+      return filled.is_ok() ? filled->synchronize() : filled.status();
+    });
+  }
+  return view;
+}
+
 void PyContext::bind(Place& place, ArrayView array) {
   checked_ = false;
   if (place.is_input) check(context_->set_input_shape(place.info.name, array.shape));
@@ -133,7 +146,7 @@ void PyContext::bind(Place& place, ArrayView array) {
 }
 
 void PyContext::bind_input(Place& place, nb::handle object) {
-  if (!is_copied(place.info)) return bind(place, view_of(object, "input", place.info));
+  if (!is_copied(place.info)) return bind(place, view(object, "input", place.info));
   checked_ = false;
   check(context_->set_input(place.info.name, value_of(object, place.info)));
   place.is_set = true;
@@ -174,7 +187,31 @@ void PyContext::set_output(nb::str name, nb::handle array) {
   Place& place = find(view_of_name(name), "output");
   if (array.is_none()) return unbind(place);
   check_bindable(place.info);
-  bind(place, view_of(array, "output", place.info));
+  bind(place, view(array, "output", place.info));
+}
+
+void PyContext::set_address(nb::str name, uint64_t address, nb::handle shape) {
+  const Use use(*this);
+  settle();
+  const std::string_view wanted = view_of_name(name);
+  const auto is_wanted = [&](const Place& place) { return place.info.name == wanted; };
+  const auto found = std::find_if(places_.begin(), places_.end(), is_wanted);
+  if (found == places_.end()) find(wanted, "input");
+  check_bindable(found->info);
+  ArrayView memory;
+  memory.shape = to_shape(shape, "shape of '" + found->info.name + "'");
+  memory.data = reinterpret_cast<void*>(address);
+  memory.bytes = static_cast<size_t>(element_count(memory.shape)) * size_of(found->info.dtype);
+  memory.on_device = !device_.empty() && engine_.device().can_reach(memory.data);
+  bind(*found, std::move(memory));
+}
+
+void PyContext::set_input_consumed_event(nb::object event) {
+  const Use use(*this);
+  settle();
+  const Event* mark = event.is_none() ? nullptr : &nb::cast<const Event&>(event);
+  check(context_->set_input_consumed_event(mark));
+  consumed_ = std::move(event);
 }
 
 void PyContext::check_outputs() {
@@ -235,8 +272,9 @@ void PyContext::execute() {
 void PyContext::enqueue(nb::object stream) {
   const Use use(*this);
   if (!nb::isinstance<PyStream>(stream)) raise_type_error("stream: expected a penstock.Stream");
-  // Runs of one context follow each other: on one stream by themselves.
-  if (!checked_ || (stream_.is_valid() && !stream_.is(stream))) settle();
+  // Runs of one context follow each other: on one stream, and on a GPU, by themselves.
+  const bool other_stream = stream_.is_valid() && !stream_.is(stream);
+  if (!checked_ || (other_stream && device_.empty())) settle();
   if (!checked_ || values_tell_shapes_) check_outputs();
   Stream& queue = nb::cast<PyStream&>(stream).get();
   unlocked([&] { return context_->enqueue(queue); });
@@ -275,7 +313,7 @@ void PyContext::bind_outputs(nb::handle outputs) {
   for (const auto& [name, array] : dictionary(outputs, "outputs")) {
     Place& place = find(view_of_name(name), "output");
     check_bindable(place.info);
-    bind(place, view_of(array, "output", place.info));
+    bind(place, view(array, "output", place.info));
   }
 }
 
@@ -336,7 +374,16 @@ nb::object PyContext::copy_output(const Place& place) {
   nb::object array = empty_array(view.shape, view.dtype);
   TensorInfo info = place.info;
   const ArrayView target = view_of(array, "output", info);
-  if (target.bytes > 0) std::memcpy(target.data, view.data, target.bytes);
+  const Device device = engine_.device();
+  if (!device.is_host() && device.can_reach(view.data)) {
+    unlocked([&]() -> Status {
+      PENSTOCK_ASSIGN_OR_RETURN(Stream stream, device.create_stream());
+      PENSTOCK_RETURN_IF_ERROR(device.copy_out(target.data, view.data, target.bytes, stream));
+      return stream.synchronize();
+    });
+  } else if (target.bytes > 0) {
+    std::memcpy(target.data, view.data, target.bytes);
+  }
   return array;
 }
 
@@ -447,10 +494,22 @@ void bind_context(nb::module_& module) {
       .def("set_output", &PyContext::set_output, nb::arg("name"), nb::arg("array").none(),
            "Writes this output to the array, where it is, at every execute() and enqueue(). None "
            "forgets it.")
+      .def("set_address", &PyContext::set_address, nb::arg("name"), nb::arg("address"),
+           nb::arg("shape"),
+           nb::sig("def set_address(self, name: str, address: int, shape: "
+                   "collections.abc.Sequence[int]) -> None"),
+           "Reads an input from, or writes an output to, row-major memory of this shape at an "
+           "address, on the host or on the engine's device. The caller keeps it.")
+      .def("set_input_consumed_event", &PyContext::set_input_consumed_event,
+           nb::arg("event").none(),
+           nb::sig("def set_input_consumed_event(self, event: Event | None) -> None"),
+           "An event of the engine's device, recorded in each run once the inputs may be "
+           "overwritten. None ends that.")
       .def("execute", &PyContext::execute, "Runs on the bound arrays and returns when it is done.")
       .def("enqueue", &PyContext::enqueue, nb::arg("stream"),
            nb::sig("def enqueue(self, stream: Stream) -> None"),
-           "Runs on the bound arrays after what the stream holds; returns at once.")
+           "Runs on the bound arrays after what the stream holds; returns at once. On a GPU its "
+           "kernels lie in the stream then: what others enqueue there next comes after them.")
       .def("wait", &PyContext::wait, "Waits for the last enqueued run; raises its error.")
       .def("cancel", &PyContext::cancel,
            "Ends the run in progress, if there is one, with CancelledError. From any thread.")

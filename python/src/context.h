@@ -53,6 +53,10 @@ class PyContext {
   nb::dict run(nb::handle inputs, nb::handle outputs);
   void set_input(nb::str name, nb::handle array);
   void set_output(nb::str name, nb::handle array);
+  // Row-major memory of the host or of the engine's device, which the caller keeps; an input's
+  // shape, and of an output the one that its memory is for.
+  void set_address(nb::str name, uint64_t address, nb::handle shape);
+  void set_input_consumed_event(nb::object event);
   void execute();
   void enqueue(nb::object stream);
   void wait();
@@ -81,6 +85,7 @@ class PyContext {
   };
 
   Place& find(std::string_view name, const char* role);
+  ArrayView view(nb::handle object, const char* role, const TensorInfo& info);
   void bind_input(Place& place, nb::handle object);
   void bind(Place& place, ArrayView array);
   void unbind(Place& place);
@@ -101,6 +106,8 @@ class PyContext {
   std::optional<ExecutionContext> context_;
   std::vector<Place> places_;  // inputs, then outputs
   std::unique_ptr<PyProfiler> profiler_;
+  ArrayDevice device_;    // whose arrays are taken where they are
+  nb::object consumed_;   // the event of set_input_consumed_event()
   nb::object stream_;     // while a run is enqueued on it
   bool checked_ = false;  // the bound outputs fit the present input shapes
   bool values_tell_shapes_ = false;

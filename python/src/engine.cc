@@ -14,30 +14,31 @@
 namespace penstock::python {
 namespace {
 
-Result<Engine> deserialize(Result<Plan> plan) {
+Result<Engine> deserialize(Result<Plan> plan, const EngineOptions& options) {
   PENSTOCK_RETURN_IF_ERROR(plan.status());
-  return Engine::deserialize(*std::move(plan));
+  return Engine::deserialize(*std::move(plan), options);
 }
 
-Engine open(nb::object plan) {
+Engine open(nb::object plan, const EngineOptions& options) {
   std::optional<Result<Engine>> engine;
   if (nb::isinstance<PyPlan>(plan)) {
     const Plan bytes = nb::cast<PyPlan&>(plan).plan;
     nb::gil_scoped_release unlocked;
-    engine = Engine::deserialize(bytes);
+    engine = Engine::deserialize(bytes, options);
   } else if (PyObject_CheckBuffer(plan.ptr()) != 0) {
     Py_buffer buffer;
     if (PyObject_GetBuffer(plan.ptr(), &buffer, PyBUF_SIMPLE) != 0) throw nb::python_error();
     {
       nb::gil_scoped_release unlocked;
       engine = deserialize(
-          Plan::copy({static_cast<const std::byte*>(buffer.buf), static_cast<size_t>(buffer.len)}));
+          Plan::copy({static_cast<const std::byte*>(buffer.buf), static_cast<size_t>(buffer.len)}),
+          options);
     }
     PyBuffer_Release(&buffer);
   } else if (nb::isinstance<nb::str>(plan) || nb::hasattr(plan, "__fspath__")) {
     const auto path = nb::cast<std::filesystem::path>(plan);
     nb::gil_scoped_release unlocked;
-    engine = Engine::load(path);
+    engine = Engine::load(path, options);
   } else {
     raise_type_error("plan: expected a path, a Plan or bytes, got " + kind_of(plan));
   }
@@ -112,28 +113,23 @@ void bind_tensor_info(nb::module_& module) {
 
 void bind_engine(nb::module_& module) {
   bind_tensor_info(module);
-  nb::class_<PyStream>(module, "Stream",
-                       "An in-order queue with its own threads; made by Engine.create_stream().")
-      .def_prop_ro("threads", [](PyStream& self) { return self.get().threads(); })
-      .def(
-          "synchronize",
-          [](PyStream& self) {
-            Status status;
-            {
-              nb::gil_scoped_release unlocked;
-              status = self.get().synchronize();
-            }
-            check(status);
-          },
-          "Waits until everything enqueued so far is done.");
   nb::class_<Engine>(module, "Engine",
                      "An opened plan: immutable, usable from any thread, owner of the weights that "
                      "all its contexts share.")
       .def(
-          "__init__", [](Engine* self, nb::object plan) { new (self) Engine(open(plan)); },
-          nb::arg("plan"),
-          nb::sig("def __init__(self, plan: str | os.PathLike[str] | Plan | bytes)"),
-          "Opens a plan: a file, which is mapped, a Plan, which is shared, or bytes, copied.")
+          "__init__",
+          [](Engine* self, nb::object plan, const std::string& device) {
+            new (self) Engine(open(plan, {device}));
+          },
+          nb::arg("plan"), nb::arg("device") = "auto",
+          nb::sig("def __init__(self, plan: str | os.PathLike[str] | Plan | bytes, device: str = "
+                  "'auto')"),
+          "Opens a plan: a file, which is mapped, a Plan, which is shared, or bytes, copied. A "
+          "plan "
+          "for a GPU runs on any of the same architecture: 'cuda:1'; 'auto' is the first, or what "
+          "the environment's PENSTOCK_DEVICE names.")
+      .def_prop_ro(
+          "device", [](const Engine& self) { return self.device(); }, "The Device that it runs on.")
       .def_prop_ro("inputs", &Engine::inputs)
       .def_prop_ro("outputs", &Engine::outputs)
       .def_prop_ro(

@@ -8,6 +8,7 @@ NB_MODULE(_penstock, module) {
   nanobind::set_leak_warnings(false);
 #endif
   penstock::python::bind_build(module);
+  penstock::python::bind_device(module);
   penstock::python::bind_engine(module);
   penstock::python::bind_context(module);
   penstock::python::bind_diagnostics(module);

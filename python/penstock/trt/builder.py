@@ -7,6 +7,7 @@ import tempfile
 from typing import Any
 
 import penstock
+from penstock import cuda
 from penstock.trt.config import IBuilderConfig, IOptimizationProfile
 from penstock.trt.engine import ICudaEngine, IPluginRegistry
 from penstock.trt.enums import BuilderFlag, MemoryPoolType, Severity
@@ -63,7 +64,7 @@ class Builder(Checked):
     max_threads = Option(1)
     max_batch_size = Option(1)
     platform_has_tf32 = property(lambda self: False)
-    platform_has_fast_fp16 = property(lambda self: False)
+    platform_has_fast_fp16 = property(lambda self: cuda.gpu() is not None)
     platform_has_fast_int8 = property(lambda self: False)
     num_DLA_cores = property(lambda self: 0)  # noqa: N815
     max_DLA_batch_size = property(lambda self: 0)  # noqa: N815
@@ -131,13 +132,18 @@ class Builder(Checked):
 
     def _build_plan(self, network: INetworkDefinition, config: IBuilderConfig, progress: Any) -> penstock.Plan:
         model = network._to_model()
+        is_gpu, half = cuda.gpu() is not None, config.get_flag(BuilderFlag.FP16)
         options = {
+            "device": cuda.device_in_use().name,
+            "fp16": is_gpu and half,
+            "bf16": is_gpu and config.get_flag(BuilderFlag.BF16) and not half,
             "profiles": [self._profile(profile) for profile in config._profiles],
             "optimization_level": config.builder_optimization_level,
             "workspace": config.get_memory_pool_limit(MemoryPoolType.WORKSPACE),
             "external_data": "" if isinstance(model, str) else network._folder,
             "progress": progress,
             "log": lambda line: self._logger.log(Severity.VERBOSE, line),
+            "warn": lambda line: self._logger.log(Severity.WARNING, line),
         }
         cache = None if config.get_flag(BuilderFlag.DISABLE_TIMING_CACHE) else config.get_timing_cache()
         if cache is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from penstock import cuda
 from penstock.errors import InvalidArgumentError
 from penstock.trt.enums import (BuilderFlag, DeviceType, EngineCapability, HardwareCompatibilityLevel, MemoryPoolType,
                                 ProfilingVerbosity, QuantizationFlag, RuntimePlatform, Severity, TilingOptimizationLevel)
@@ -23,8 +24,8 @@ _REFUSED = {
     BuilderFlag.SAFETY_SCOPE: "there is no safety runtime; leave it out",
 }
 _NOTED = {
-    BuilderFlag.FP16: "FP16 is accepted, and runs in FP32 for now",
-    BuilderFlag.BF16: "BF16 is accepted, and runs in FP32 for now",
+    BuilderFlag.FP16: "FP16 is accepted, and runs in FP32 on the CPU",
+    BuilderFlag.BF16: "BF16 is accepted, and runs in FP32 on the CPU",
 }
 
 
@@ -128,7 +129,7 @@ class IBuilderConfig(Checked):
         flag = BuilderFlag(flag)
         if flag in _REFUSED:
             raise error(f"BuilderFlag.{flag.name}", _REFUSED[flag])
-        if flag in _NOTED and not self.get_flag(flag):
+        if flag in _NOTED and not self.get_flag(flag) and cuda.gpu() is None:
             self._logger.log(Severity.WARNING, _NOTED[flag])
         self._flags |= 1 << int(flag)
 

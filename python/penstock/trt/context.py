@@ -39,6 +39,7 @@ class IExecutionContext(Checked):
         self._allocators: dict[str, Any] = {}
         self._ran: dict[str, tuple[int, ...]] = {}  # shapes that only the last run told
         self._bound: dict[str, tuple[int, tuple[int, ...]]] = {}
+        self._memory: dict[str, Any] = {}  # of a GPU, that is bound
         self._profiler: Any = None
         self._consumed: Any = None
         self._pending: threading.Event | None = None
@@ -241,9 +242,14 @@ class IExecutionContext(Checked):
         """Times were reported as the layers ran."""
         return self._profiler is not None
 
-    def set_input_consumed_event(self, event: int) -> bool:
-        self._consumed = event
-        return True
+    def set_input_consumed_event(self, event: Any) -> bool:
+        """Recorded in each enqueued run once its inputs may be overwritten. Runs with an event of others are waited for."""
+        with logged(self._engine._logger, self.error_recorder) as outcome:
+            self._settle()
+            if cuda.gpu() is not None:
+                self._context.set_input_consumed_event(getattr(event, "_native", None))
+            self._consumed = event
+        return outcome.ok
 
     def get_input_consumed_event(self) -> Any:
         return self._consumed
@@ -257,6 +263,8 @@ class IExecutionContext(Checked):
         return self._start(self._binding_addresses, bindings, None)
 
     def execute_async_v2(self, bindings: Any, stream_handle: Any, input_consumed: Any = None) -> bool:
+        if input_consumed is not None and input_consumed is not self._consumed:
+            self.set_input_consumed_event(input_consumed)
         return self._start(self._binding_addresses, bindings, stream_handle)
 
     def execute(self, batch_size: int = 1, bindings: Any = ()) -> bool:
@@ -287,11 +295,21 @@ class IExecutionContext(Checked):
             addresses = addresses_of(bindings)
             self._settle()
             self._bind(addresses)
-            if not cuda.is_queued(stream):
+            if stream is not None and cuda.gpu() is not None:
+                self._issue(addresses, stream)
+            elif not cuda.is_queued(stream):
                 self._run(addresses, stream)
             else:
                 self._enqueue(addresses, stream)
         return outcome.ok
+
+    def _issue(self, addresses: dict[str, int], stream: Any) -> None:
+        """On a stream of the GPU: waits only where an output's memory waits for its shape."""
+        self._context.enqueue(cuda.native_stream(stream))
+        is_foreign = self._consumed is not None and not isinstance(self._consumed, cuda.Event)
+        if is_foreign or any(name not in self._bound for name in self._engine._outputs):
+            self._context.wait()
+            self._deliver_all(addresses, stream)
 
     def _enqueue(self, addresses: dict[str, int], stream: Any) -> None:
         done = self._pending = threading.Event()
@@ -302,6 +320,8 @@ class IExecutionContext(Checked):
             finally:
                 done.set()
         cuda.enqueue(stream, run)
+        if isinstance(self._consumed, cuda.Event):
+            self._consumed.record(stream)
 
     def _bind(self, addresses: dict[str, int]) -> None:
         missing = self.infer_shapes()
@@ -323,12 +343,21 @@ class IExecutionContext(Checked):
     def _bind_one(self, bind: Any, name: str, address: int, shape: tuple[int, ...], tensor: Any) -> None:
         if address == 0 and 0 not in shape:
             raise InvalidArgumentError(f"tensor '{name}' has no address; call set_tensor_address")
-        if self._bound.get(name) != (address, shape):  # what is bound keeps its memory
+        if self._bound.get(name) == (address, shape):  # what is bound keeps its memory
+            return
+        if cuda.gpu() is not None:
+            size = int(numpy.prod(shape, dtype=object)) * tensor.dtype.itemsize
+            self._memory[name] = cuda.checked_memory(address, size, f"tensor '{name}' of shape {list(shape)}")
+            self._context.set_address(name, address, shape)
+        else:
             bind(name, cuda.array_at(address, shape, tensor.dtype, f"tensor '{name}' of shape {list(shape)}"))
-            self._bound[name] = (address, shape)
+        self._bound[name] = (address, shape)
 
     def _run(self, addresses: dict[str, int], stream: Any) -> None:
         self._context.execute()
+        self._deliver_all(addresses, stream)
+
+    def _deliver_all(self, addresses: dict[str, int], stream: Any) -> None:
         for name in self._engine._outputs:
             if name not in self._bound:
                 self._deliver(name, self._context.output(name), addresses.get(name, 0), stream)
@@ -348,4 +377,4 @@ class IExecutionContext(Checked):
                 raise penstock.OutOfMemoryError(f"output '{name}': its allocator gave no memory for {size} bytes")
             self._addresses[name] = address
             allocator.notify_shape(name, Dims(array.shape))
-        cuda.array_at(address, array.shape, array.dtype, f"output '{name}' of shape {list(array.shape)}")[...] = array
+        cuda.write_memory(address, array, f"output '{name}' of shape {list(array.shape)}")

@@ -7,6 +7,7 @@ import re
 from typing import Any, Iterator
 
 import penstock
+from penstock import cuda
 from penstock.trt.context import IExecutionContext
 from penstock.trt.enums import (EngineCapability, EngineStat, ExecutionContextAllocationStrategy, HardwareCompatibilityLevel,
                                 LayerInformationFormat, ProfilingVerbosity, Severity, TensorFormat, TensorIOMode,
@@ -130,6 +131,15 @@ class Bindings:
         return self.get_tensor_profile_values(self._binding(binding), profile_index)
 
 
+def _opened(plan: penstock.Plan) -> penstock.Engine:
+    """On the GPU in use: the addresses that scripts give are its memory."""
+    device = cuda.gpu()
+    try:
+        return penstock.Engine(plan) if device is None else penstock.Engine(plan, device=device.name)
+    except penstock.InvalidArgumentError as problem:
+        raise penstock.InvalidArgumentError(f"{problem}; or set PENSTOCK_DEVICE=cpu before the script starts") from None
+
+
 class ICudaEngine(Bindings, Checked):
     """An opened plan."""
 
@@ -145,7 +155,7 @@ class ICudaEngine(Bindings, Checked):
 
     def __init__(self, plan: penstock.Plan | bytes, logger: Any):
         self._plan = plan if isinstance(plan, penstock.Plan) else penstock.Plan(plan)
-        self._engine = penstock.Engine(self._plan)
+        self._engine = _opened(self._plan)
         self._logger = logger
         self._inputs = {tensor.name: tensor for tensor in self._engine.inputs}
         self._outputs = {tensor.name: tensor for tensor in self._engine.outputs}
