@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace penstock {
 
@@ -34,6 +35,15 @@ class Profiler {
  public:
   virtual ~Profiler() = default;
   virtual void report_step(std::string_view name, double milliseconds) = 0;
+};
+
+// How long the parts of a run took, in milliseconds: by the device's clock on a GPU, where copies
+// are those between host and device, else by the host's.
+struct RunTimes {
+  double copy_in_ms = 0;
+  double compute_ms = 0;
+  double copy_out_ms = 0;
+  bool replayed = false;  // as one recorded graph
 };
 
 // What an output holds after a run. The memory is the caller's where an address was set, else the
@@ -89,6 +99,10 @@ class ExecutionContext {
   Status set_input_consumed_event(const Event* event);
   // The status of the last enqueued run, once it ended.
   Status wait();
+  // Measures the runs that begin from now on, or no longer; it costs a few microseconds a run.
+  void set_run_timing(bool on);
+  // Of the runs since the last call, oldest first and at most the last 1024; waits for them.
+  Result<std::vector<RunTimes>> take_run_times();
   // Ends the run in progress before its next step, with kCancelled. From any thread; a run that
   // begins later is not touched.
   void cancel();

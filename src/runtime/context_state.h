@@ -14,6 +14,7 @@
 #include "backends/memory_limit.h"
 #include "runtime/device_buffer.h"
 #include "runtime/engine_state.h"
+#include "runtime/run_timer.h"
 
 namespace penstock::runtime {
 
@@ -79,6 +80,8 @@ class ContextState {
   Status run(backends::Stream& stream);
   Status enqueue(const std::shared_ptr<backends::Stream>& stream);
   Status wait();
+  void set_run_timing(bool on);
+  Result<std::vector<RunTimes>> take_run_times();
   void set_consumed_event(std::shared_ptr<backends::Event> event);
   Result<OutputView> output(std::string_view name) const;
   Result<Value> output_value(std::string_view name) const;
@@ -176,6 +179,9 @@ class ContextState {
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
   Status enqueue_steps(backends::Stream& stream);
+  void mark(RunTimer::Mark mark, backends::Stream& stream) {
+    if (timer_ != nullptr) timer_->mark(mark, stream);
+  }
   bool can_issue(backends::Stream& stream) const;
   Status issue(const std::shared_ptr<backends::Stream>& stream);
   void begin_run();
@@ -233,6 +239,8 @@ class ContextState {
   std::weak_ptr<backends::Stream> issued_to_;
   bool is_issued_ = false;  // and nobody waited for it since
   std::shared_ptr<backends::Event> consumed_;
+
+  std::unique_ptr<RunTimer> timer_;  // null where runs are not measured
 
   std::mutex mutex_;  // guards the two below: enqueued runs end on another thread
   std::condition_variable ended_;

@@ -116,6 +116,10 @@ Status ExecutionContext::set_input_consumed_event(const Event* event) {
   return Status::ok();
 }
 Status ExecutionContext::wait() { return state_->wait(); }
+void ExecutionContext::set_run_timing(bool on) { state_->set_run_timing(on); }
+Result<std::vector<RunTimes>> ExecutionContext::take_run_times() {
+  return state_->take_run_times();
+}
 void ExecutionContext::cancel() { state_->cancel(); }
 Result<OutputView> ExecutionContext::output(std::string_view name) const {
   return state_->output(name);
