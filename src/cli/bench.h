@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/context.h>
 #include <penstock/engine.h>
 #include <penstock/tensor.h>
 
@@ -18,6 +19,8 @@ struct BenchSettings {
   int streams = 1;
   int average_runs = 10;
   double sleep_ms = 0;
+  bool wait_each = false;     // for a run before the next is enqueued
+  bool no_transfers = false;  // inputs and outputs in the device's memory
   int threads = 1;
   int profile = kAutomaticProfile;
   std::vector<double> percentiles = {90, 95, 99};
@@ -29,17 +32,20 @@ struct BenchExports {
   std::string output;
 };
 
-// One run, in milliseconds from the start of the measurement.
+// One run. The starts are from the start of the measurement, all in milliseconds.
 struct RunTrace {
   double start_enqueue = 0;
   double end_enqueue = 0;
-  double start_compute = 0;
-  double end_compute = 0;
+  double start = 0;  // of its copies in; by the host's clock
+  RunTimes times;
+  double latency = 0;  // copies and steps; with wait_each, as the caller sees it
 };
 
 struct BenchResult {
   std::vector<RunTrace> runs;
   double wall_ms = 0;
+  std::string device;       // "NVIDIA H200 (cuda:0)"; "cpu"
+  bool has_copies = false;  // between host and device
 };
 
 struct LayerTime {

@@ -82,6 +82,10 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--sleep-time,--sleepTime", settings.sleep_ms, "Milliseconds between runs");
+  command->add_flag("--wait-each", settings.wait_each,
+                    "Wait for each run before the next is enqueued: latency as a caller sees it");
+  command->add_flag("--no-data-transfers,--noDataTransfers", settings.no_transfers,
+                    "Keep inputs and outputs in the memory of the GPU");
   command->add_flag("--dump-profile,--dumpProfile", arguments->dump_profile,
                     "Print the time of each layer");
   command->add_option("--export-times,--exportTimes", arguments->exports.times,

@@ -16,10 +16,37 @@ namespace {
 
 constexpr double kUnstable = 0.025;  // trtexec warns from the same share on
 
+template <typename Figure>
+std::vector<double> figures(const BenchResult& result, Figure&& figure) {
+  std::vector<double> all;
+  for (const RunTrace& run : result.runs) all.push_back(figure(run));
+  return all;
+}
+
 std::vector<double> compute_times(const BenchResult& result) {
-  std::vector<double> times;
-  for (const RunTrace& run : result.runs) times.push_back(run.end_compute - run.start_compute);
-  return times;
+  return figures(result, [](const RunTrace& run) { return run.times.compute_ms; });
+}
+
+// How runs were made: what the figures must be read with.
+std::string circumstances(const BenchResult& result, const BenchSettings& settings) {
+  const std::string streams =
+      fmt::format("{} stream{}", settings.streams, settings.streams == 1 ? "" : "s");
+  if (result.device == "cpu") {
+    return fmt::format(
+        "{} of {} thread{}; inputs and outputs stay in host memory, so both transfers are 0",
+        streams, settings.threads, settings.threads == 1 ? "" : "s");
+  }
+  size_t replayed = 0;
+  for (const RunTrace& run : result.runs) replayed += run.times.replayed;
+  return fmt::format(
+      "{}; {}; {}; {}", streams,
+      result.has_copies ? "inputs and outputs in page-locked host memory, copied on the stream"
+                        : "inputs and outputs in its memory, so both transfers are 0",
+      settings.wait_each || settings.sleep_ms > 0 ? "each run waited for" : "runs enqueued ahead",
+      replayed == result.runs.size()
+          ? "steps replayed as a CUDA graph"
+          : fmt::format("steps of {} of {} runs replayed as a CUDA graph", replayed,
+                        result.runs.size()));
 }
 
 double sum(const std::vector<double>& values) {
@@ -44,16 +71,23 @@ nlohmann::json elements(const Tensor& tensor) {
   }
 }
 
-void print_trace(const std::vector<double>& times, int average_runs) {
+void print_trace(const BenchResult& result, int average_runs) {
+  const std::vector<RunTrace>& runs = result.runs;
   fmt::print("=== Trace details ===\n");
   fmt::print("Trace averages of {} runs:\n", average_runs);
-  for (size_t begin = 0; begin + average_runs <= times.size(); begin += average_runs) {
-    double mean = 0;
-    for (int i = 0; i < average_runs; ++i) mean += times[begin + i] / average_runs;
+  for (size_t begin = 0; begin + average_runs <= runs.size(); begin += average_runs) {
+    double compute = 0;
+    double latency = 0;
+    double enqueue = 0;
+    for (size_t i = begin; i < begin + average_runs; ++i) {
+      compute += runs[i].times.compute_ms / average_runs;
+      latency += runs[i].latency / average_runs;
+      enqueue += (runs[i].end_enqueue - runs[i].start_enqueue) / average_runs;
+    }
     fmt::print(
         "Average on {} runs - GPU latency: {:.6g} ms - Host latency: {:.6g} ms (enqueue {:.6g} "
         "ms)\n",
-        average_runs, mean, mean, mean);
+        average_runs, compute, latency, enqueue);
   }
 }
 
@@ -62,28 +96,26 @@ void print_trace(const std::vector<double>& times, int average_runs) {
 void print_summary(const BenchResult& result, const BenchSettings& settings, double load_ms) {
   const std::vector<double> times = compute_times(result);
   const Statistics compute = summarize(times, settings.percentiles);
-  const Statistics none = summarize({}, settings.percentiles);
-  print_trace(times, settings.average_runs);
+  const auto print = [&](std::string_view name, auto&& figure) {
+    fmt::print("{}: {}\n", name, to_text(summarize(figures(result, figure), settings.percentiles)));
+  };
+  print_trace(result, settings.average_runs);
   fmt::print("\n=== Performance summary ===\n");
-  fmt::print(
-      "Device: cpu, {} stream{} of {} thread{}; inputs and outputs stay in host memory, so both "
-      "transfers are 0\n",
-      settings.streams, settings.streams == 1 ? "" : "s", settings.threads,
-      settings.threads == 1 ? "" : "s");
+  fmt::print("Device: {}, {}\n", result.device, circumstances(result, settings));
   fmt::print("Load: {:.3g} ms\n", load_ms);
   fmt::print("Throughput: {:.6g} qps\n", static_cast<double>(times.size()) / result.wall_ms * 1000);
-  fmt::print("Latency: {}\n", to_text(compute));
-  fmt::print("Enqueue Time: {}\n", to_text(compute));
-  fmt::print("H2D Latency: {}\n", to_text(none));
+  print("Latency", [](const RunTrace& run) { return run.latency; });
+  print("Enqueue Time", [](const RunTrace& run) { return run.end_enqueue - run.start_enqueue; });
+  print("H2D Latency", [](const RunTrace& run) { return run.times.copy_in_ms; });
   fmt::print("GPU Compute Time: {}\n", to_text(compute));
-  fmt::print("D2H Latency: {}\n", to_text(none));
+  print("D2H Latency", [](const RunTrace& run) { return run.times.copy_out_ms; });
   fmt::print("Total Host Walltime: {:.6g} s\n", result.wall_ms / 1000);
   fmt::print("Total GPU Compute Time: {:.6g} s\n", sum(times) / 1000);
   if (compute.coefficient_of_variation > kUnstable) {
     fmt::print(
         "warning: compute time is unstable, with a coefficient of variation of {:.3g}%; other work "
-        "may share the processor\n",
-        compute.coefficient_of_variation * 100);
+        "may share the {}\n",
+        compute.coefficient_of_variation * 100, result.device == "cpu" ? "processor" : "GPU");
   }
   if (settings.streams > 1) {
     fmt::print(
@@ -129,19 +161,20 @@ Status export_times(const BenchResult& result, const std::string& path) {
   if (path.empty()) return Status::ok();
   nlohmann::json array = nlohmann::json::array();
   for (const RunTrace& run : result.runs) {
-    const double compute = run.end_compute - run.start_compute;
+    const double computes = run.start + run.times.copy_in_ms;
+    const double copies_out = computes + run.times.compute_ms;
     array.push_back({{"startEnqMs", run.start_enqueue},
                      {"endEnqMs", run.end_enqueue},
-                     {"startH2dMs", run.start_compute},
-                     {"endH2dMs", run.start_compute},
-                     {"startComputeMs", run.start_compute},
-                     {"endComputeMs", run.end_compute},
-                     {"startD2hMs", run.end_compute},
-                     {"endD2hMs", run.end_compute},
-                     {"h2dMs", 0.0},
-                     {"computeMs", compute},
-                     {"d2hMs", 0.0},
-                     {"latencyMs", compute}});
+                     {"startH2dMs", run.start},
+                     {"endH2dMs", computes},
+                     {"startComputeMs", computes},
+                     {"endComputeMs", copies_out},
+                     {"startD2hMs", copies_out},
+                     {"endD2hMs", copies_out + run.times.copy_out_ms},
+                     {"h2dMs", run.times.copy_in_ms},
+                     {"computeMs", run.times.compute_ms},
+                     {"d2hMs", run.times.copy_out_ms},
+                     {"latencyMs", run.latency}});
   }
   return write_json(array, path);
 }
