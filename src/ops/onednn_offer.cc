@@ -38,20 +38,6 @@ bool beats_reference(std::string_view implementation) {
 
 }  // namespace
 
-backends::NodeFacts in_form(backends::NodeFacts node, const backends::Form& form) {
-  for (size_t i = 0; i < node.inputs.size(); ++i) node.inputs[i].layout = form.inputs[i];
-  for (size_t i = 0; i < node.outputs.size(); ++i) node.outputs[i].layout = form.outputs[i];
-  node.config = form.config;
-  return node;
-}
-
-backends::Form form_with(const backends::NodeFacts& node, Layout input, Layout output) {
-  backends::Form form = backends::Offer::plain(node).forms[0];
-  form.inputs[0] = input;
-  form.outputs[0] = output;
-  return form;
-}
-
 backends::Offer offer_fastest(const backends::NodeFacts& node, std::vector<backends::Form> forms,
                               const ImplementationOf& implementation_of) {
   const backends::onednn::ThreadScope scope(node.threads);

@@ -6,15 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/tactic.h"
+#include "ops/forms.h"
 
 namespace penstock::ops {
-
-// A node with its operands in the layouts of a form.
-backends::NodeFacts in_form(backends::NodeFacts node, const backends::Form& form);
-
-// The form that has input 0 and output 0 in these layouts, and all else row-major.
-backends::Form form_with(const backends::NodeFacts& node, ir::Layout input, ir::Layout output);
 
 // The config of a row-major form that is slower than another and offered all the same: values whose
 // shapes depend on data have no other layout.

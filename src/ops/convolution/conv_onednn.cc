@@ -95,28 +95,16 @@ Result<Problem> make_problem(const NodeFacts& node) {
   return problem;
 }
 
-// A pair of layouts; a residual lies as the result does.
-Form make_form(const NodeFacts& node, Layout input, Layout output) {
-  Form form = form_with(node, input, output);
-  for (size_t i = 3; i < node.inputs.size(); ++i) {
-    const Operand& operand = node.inputs[i];
-    if (operand.present && operand.data == nullptr && operand.shape == node.outputs[0].shape) {
-      form.inputs[i] = output;
-    }
-  }
-  return form;
-}
-
 std::vector<Form> candidate_forms(const NodeFacts& node) {
   std::vector<Form> forms;
   for (Layout layout :
        {Layout::kChannelsLast, Layout::kBlocked16, Layout::kBlocked8, Layout::kPlain}) {
-    forms.push_back(make_form(node, layout, layout));
+    forms.push_back(form_with_operands(node, layout, layout, 3));
   }
   // A first layer reads the image as it comes.
   if (node.inputs[0].shape[1] <= 4) {
     for (Layout layout : {Layout::kChannelsLast, Layout::kBlocked16, Layout::kBlocked8}) {
-      forms.push_back(make_form(node, Layout::kPlain, layout));
+      forms.push_back(form_with_operands(node, Layout::kPlain, layout, 3));
     }
   }
   return forms;
