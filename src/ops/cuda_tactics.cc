@@ -13,6 +13,7 @@ const backends::TacticSource& own_tactics() {
     // One line a family.
     for (const TacticList& family : {
              movement_cuda_tactics(),
+             pixel_cuda_tactics(),
              indexing_cuda_tactics(),
              normalization_cuda_tactics(),
              reduction_cuda_tactics(),
@@ -33,13 +34,15 @@ const backends::TacticSource& generated_tactics() {
 }
 
 const backends::TacticSource& cublaslt_source() {
-  static const ListedSource kSource("cublaslt", cublaslt_tactics());
+  static const ListedSource kSource("cublaslt",
+                                    {{"MatMul", &cublaslt_matmul()}, {"Conv", &cublaslt_conv()}});
   return kSource;
 }
 
 const backends::TacticSource& cudnn_source() {
-  static const ListedSource kSource("cudnn",
-                                    {{"Conv", &cudnn_conv()}, {"Attention", &cudnn_attention()}});
+  static const ListedSource kSource(
+      "cudnn",
+      {{"Conv", &cudnn_conv()}, {"MatMul", &cudnn_matmul()}, {"Attention", &cudnn_attention()}});
   return kSource;
 }
 

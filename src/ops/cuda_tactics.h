@@ -7,6 +7,7 @@ namespace penstock::ops {
 
 // Own kernels of the CUDA backend, a list a family.
 TacticList movement_cuda_tactics();
+TacticList pixel_cuda_tactics();
 TacticList indexing_cuda_tactics();
 TacticList normalization_cuda_tactics();
 TacticList reduction_cuda_tactics();
@@ -16,7 +17,9 @@ TacticList attention_cuda_tactics();
 // Kernels written for a node and compiled with NVRTC.
 TacticList generated_cuda_tactics();
 // Kernels of NVIDIA's libraries.
-TacticList cublaslt_tactics();
+const backends::Tactic& cublaslt_matmul();
+const backends::Tactic& cublaslt_conv();
+const backends::Tactic& cudnn_matmul();
 const backends::Tactic& cudnn_conv();
 const backends::Tactic& cudnn_attention();
 

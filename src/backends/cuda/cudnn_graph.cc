@@ -132,16 +132,16 @@ void finish(const Tensor& tensor, const CudnnTensor& facts, CudnnRole role) {
       .set_data_type(library_type(facts.dtype));
 }
 
-Tensor activate(fe::graph::Graph& graph, const Tensor& x, const CudnnConvolution& convolution) {
+Tensor activate(fe::graph::Graph& graph, const Tensor& x, const CudnnEpilogue& epilogue) {
   using fe::PointwiseMode_t;
   auto attributes = fe::graph::Pointwise_attributes().set_compute_data_type(fe::DataType_t::FLOAT);
-  switch (convolution.activation) {
+  switch (epilogue.activation) {
     case CudnnActivation::kNone: return x;
     case CudnnActivation::kRelu: attributes.set_mode(PointwiseMode_t::RELU_FWD); break;
     case CudnnActivation::kClip:
       attributes.set_mode(PointwiseMode_t::RELU_FWD)
-          .set_relu_lower_clip(convolution.low)
-          .set_relu_upper_clip(convolution.high);
+          .set_relu_lower_clip(epilogue.low)
+          .set_relu_upper_clip(epilogue.high);
       break;
     case CudnnActivation::kSigmoid: attributes.set_mode(PointwiseMode_t::SIGMOID_FWD); break;
     case CudnnActivation::kTanh: attributes.set_mode(PointwiseMode_t::TANH_FWD); break;
@@ -161,6 +161,18 @@ Tensor add(fe::graph::Graph& graph, const Tensor& a, const Tensor& b) {
                          fe::graph::Pointwise_attributes()
                              .set_mode(fe::PointwiseMode_t::ADD)
                              .set_compute_data_type(fe::DataType_t::FLOAT));
+}
+
+// Of a result; `bias` is described as it broadcasts to y.
+void finish_with(fe::graph::Graph& graph, Tensor y, const CudnnEpilogue& epilogue,
+                 const CudnnTensor& facts, const CudnnTensor& bias) {
+  y->set_dim(facts.shape).set_stride(facts.strides);
+  if (epilogue.has_bias) y = add(graph, y, graph.tensor(describe(bias, CudnnRole::kBias)));
+  if (epilogue.has_residual) {
+    y = add(graph, y, graph.tensor(describe(facts, CudnnRole::kResidual)));
+  }
+  y = activate(graph, y, epilogue);
+  finish(y, facts, CudnnRole::kY);
 }
 
 }  // namespace
@@ -214,23 +226,31 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& c
   const auto describe_all = [&](fe::graph::Graph& graph) {
     const Tensor x = graph.tensor(describe(convolution.x, CudnnRole::kX));
     const Tensor w = graph.tensor(describe(convolution.w, CudnnRole::kW));
-    Tensor y = graph.conv_fprop(x, w,
-                                fe::graph::Conv_fprop_attributes()
-                                    .set_pre_padding(convolution.pads_begin)
-                                    .set_post_padding(convolution.pads_end)
-                                    .set_stride(convolution.strides)
-                                    .set_dilation(convolution.dilations));
-    y->set_dim(convolution.y.shape).set_stride(convolution.y.strides);
-    if (convolution.has_bias) {
-      const int64_t channels = convolution.y.shape[1];
-      CudnnTensor bias{convolution.y.dtype, {1, channels, 1, 1}, {channels, 1, channels, channels}};
-      y = add(graph, y, graph.tensor(describe(bias, CudnnRole::kBias)));
-    }
-    if (convolution.has_residual) {
-      y = add(graph, y, graph.tensor(describe(convolution.y, CudnnRole::kResidual)));
-    }
-    finish(activate(graph, y, convolution), convolution.y, CudnnRole::kY);
+    const Tensor y = graph.conv_fprop(x, w,
+                                      fe::graph::Conv_fprop_attributes()
+                                          .set_pre_padding(convolution.pads_begin)
+                                          .set_post_padding(convolution.pads_end)
+                                          .set_stride(convolution.strides)
+                                          .set_dilation(convolution.dilations));
+    const int64_t channels = convolution.y.shape[1];
+    finish_with(graph, y, convolution.epilogue, convolution.y,
+                {convolution.y.dtype, {1, channels, 1, 1}, {channels, 1, channels, channels}});
   };
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_float32, describe_all));
+  return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
+}
+
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnMatMul& product) {
+  const auto describe_all = [&](fe::graph::Graph& graph) {
+    const Tensor y =
+        graph.matmul(graph.tensor(describe(product.a, CudnnRole::kX)),
+                     graph.tensor(describe(product.b, CudnnRole::kW)),
+                     fe::graph::Matmul_attributes().set_compute_data_type(fe::DataType_t::FLOAT));
+    const int64_t columns = product.y.shape[2];
+    finish_with(graph, y, product.epilogue, product.y,
+                {product.y.dtype, {1, 1, columns}, {columns, columns, 1}});
+  };
+  const bool is_float32 = product.y.dtype == DataType::kFloat32;
   PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_float32, describe_all));
   return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
 }
@@ -273,6 +293,18 @@ Status CudnnGraph::prepare(int index) {
   return guarded("preparing an engine", [&] {
     return state_->graph.get_workspace_size_plan_at_index(index, state_->workspace_bytes);
   });
+}
+
+Status CudnnGraph::prepare_or_another(int index, int most) {
+  Status first{StatusCode::kUnsupported, "cuDNN proposes no engine"};
+  if (index < engine_count()) {
+    first = prepare(index);
+    if (first.is_ok()) return first;
+  }
+  for (int i = 0; i < std::min(engine_count(), most); ++i) {
+    if (i != index && prepare(i).is_ok()) return Status::ok();
+  }
+  return first;
 }
 
 size_t CudnnGraph::workspace_bytes() const { return static_cast<size_t>(state_->workspace_bytes); }

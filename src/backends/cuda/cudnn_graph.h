@@ -32,15 +32,28 @@ enum class CudnnActivation : uint8_t {
   kSilu
 };
 
-// y = activation(conv(x, w) + bias + residual). The groups follow from x's and w's channels.
-struct CudnnConvolution {
-  CudnnTensor x, w, y;
-  bool has_bias = false;      // [1, channels, 1, 1], of y's type
+// y = activation(result + bias + residual)
+struct CudnnEpilogue {
+  bool has_bias = false;      // a value a channel or column, of y's type
   bool has_residual = false;  // as y
   CudnnActivation activation = CudnnActivation::kNone;
   float low = 0;  // of kClip
   float high = 0;
+
+  bool operator==(const CudnnEpilogue&) const = default;
+};
+
+// conv(x, w). The groups follow from x's and w's channels.
+struct CudnnConvolution {
+  CudnnTensor x, w, y;
+  CudnnEpilogue epilogue;
   std::vector<int64_t> pads_begin, pads_end, strides, dilations;
+};
+
+// a b, tensors [batch, rows, columns].
+struct CudnnMatMul {
+  CudnnTensor a, b, y;  // kX, kW, kY
+  CudnnEpilogue epilogue;
 };
 
 // softmax(scale q k^T + mask) v, tensors [batch, heads, rows, size].
@@ -60,12 +73,16 @@ enum class CudnnRole : int64_t { kX = 1, kW, kBias, kResidual, kY, kQ, kK, kV, k
 class CudnnGraph {
  public:
   static Result<std::unique_ptr<CudnnGraph>> create(const CudnnConvolution& convolution);
+  static Result<std::unique_ptr<CudnnGraph>> create(const CudnnMatMul& product);
   static Result<std::unique_ptr<CudnnGraph>> create(const CudnnAttention& attention);
   ~CudnnGraph();
 
   int engine_count() const;
   // Makes engine `index` ready, which may compile code. An error where it does not take the graph.
   Status prepare(int index);
+  // The same; where the proposals lack it or it does not take the graph, the first of `most` that
+  // does.
+  Status prepare_or_another(int index, int most);
   size_t workspace_bytes() const;  // of the prepared engine
   // Enqueues the prepared engine. From any thread.
   Status run(const std::vector<std::pair<CudnnRole, void*>>& tensors, void* workspace,

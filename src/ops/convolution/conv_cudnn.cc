@@ -7,9 +7,11 @@
 #include "backends/cuda/cudnn_graph.h"
 #include "backends/cuda/generated_kernel.h"
 #include "ops/convolution/window.h"
+#include "ops/cuda_tactic.h"
 #include "ops/cuda_tactics.h"
 #include "ops/elementwise/generated_cuda.h"
-#include "ops/onednn_offer.h"
+#include "ops/epilogue_cudnn.h"
+#include "ops/forms.h"
 
 namespace penstock::ops {
 namespace {
@@ -21,7 +23,6 @@ using backends::NodeFacts;
 using backends::Offer;
 using backends::Operand;
 using backends::TensorView;
-using backends::cuda::CudnnActivation;
 using backends::cuda::CudnnConvolution;
 using backends::cuda::CudnnGraph;
 using backends::cuda::CudnnRole;
@@ -80,38 +81,6 @@ struct Problem {
   Epilogue rest;
 };
 
-bool take_activation(const EpilogueStep& step, CudnnConvolution& graph) {
-  using Kind = EpilogueStep::Kind;
-  switch (step.kind) {
-    case Kind::kRelu: graph.activation = CudnnActivation::kRelu; return true;
-    case Kind::kClip:
-      graph.activation = CudnnActivation::kClip;
-      graph.low = step.a;
-      graph.high = step.b;
-      return true;
-    case Kind::kSigmoid: graph.activation = CudnnActivation::kSigmoid; return true;
-    case Kind::kTanh: graph.activation = CudnnActivation::kTanh; return true;
-    case Kind::kGelu: graph.activation = CudnnActivation::kGelu; return true;
-    case Kind::kGeluTanh: graph.activation = CudnnActivation::kGeluTanh; return true;
-    case Kind::kSilu: graph.activation = CudnnActivation::kSilu; return true;
-    default: return false;
-  }
-}
-
-void fuse_epilogue(const NodeFacts& node, const Epilogue& steps, Problem& problem) {
-  size_t done = 0;
-  if (done < steps.size() && steps[done].kind == EpilogueStep::Kind::kAdd) {
-    const Operand& operand = node.inputs[steps[done].input];
-    const Operand& y = node.outputs[0];
-    if (operand.shape == y.shape && operand.dtype == y.dtype && operand.layout == y.layout) {
-      problem.graph.has_residual = true;
-      problem.residual = steps[done++].input;
-    }
-  }
-  if (done < steps.size() && take_activation(steps[done], problem.graph)) ++done;
-  problem.rest.assign(steps.begin() + static_cast<int64_t>(done), steps.end());
-}
-
 Status check(const NodeFacts& node) {
   const size_t rank = node.inputs[0].shape.size();
   if (rank < 3 || rank > 5) return {StatusCode::kUnsupported, "takes one to three spatial axes"};
@@ -146,9 +115,12 @@ Result<Problem> make_problem(const NodeFacts& node, bool fused) {
   graph.pads_begin = with_height(window.pads_begin, rank, 0);
   graph.pads_end = with_height(window.pads_end, rank, 0);
   PENSTOCK_ASSIGN_OR_RETURN(Epilogue steps, parse_epilogue(node.attributes.get_string("epilogue")));
-  graph.has_bias = fused && node.has_input(2);
   if (fused) {
-    fuse_epilogue(node, steps, problem);
+    CudnnFusion fusion = fuse_with_cudnn(node, steps);
+    graph.epilogue = fusion.inside;
+    graph.epilogue.has_bias = node.has_input(2);
+    problem.residual = fusion.residual;
+    problem.rest = std::move(fusion.rest);
   } else {
     problem.rest = std::move(steps);
   }
@@ -172,7 +144,7 @@ class ConvKernel : public Kernel {
   ConvKernel(std::unique_ptr<CudnnGraph> graph, const Problem& problem, CudaEpilogue epilogue,
              Shape shape)
       : graph_(std::move(graph)),
-        has_bias_(problem.graph.has_bias),
+        has_bias_(problem.graph.epilogue.has_bias),
         residual_(problem.residual),
         epilogue_(std::move(epilogue)),
         shape_(std::move(shape)) {}
@@ -201,18 +173,6 @@ class ConvKernel : public Kernel {
   Shape shape_;
 };
 
-// A pair of layouts; a residual lies as the result does.
-Form make_form(const NodeFacts& node, Layout layout) {
-  Form form = form_with(node, layout, layout);
-  for (size_t i = 3; i < node.inputs.size(); ++i) {
-    const Operand& operand = node.inputs[i];
-    if (operand.present && operand.data == nullptr && operand.shape == node.outputs[0].shape) {
-      form.inputs[i] = layout;
-    }
-  }
-  return form;
-}
-
 class ConvTactic : public backends::Tactic {
  public:
   std::string_view name() const override { return "cudnn.conv"; }
@@ -231,8 +191,8 @@ class ConvTactic : public backends::Tactic {
       // Tensor cores read channels last: halves in planes would be transposed on the way.
       const bool is_half = node.outputs[0].dtype != DataType::kFloat32;
       if (layout == Layout::kPlain && is_half && takes_channels_last) continue;
-      add_engines(node, make_form(node, layout), true, offer);
-      add_engines(node, make_form(node, layout), false, offer);
+      add_engines(node, form_with_operands(node, layout, layout, 3), true, offer);
+      add_engines(node, form_with_operands(node, layout, layout, 3), false, offer);
     }
     if (!offer.forms.empty()) offer.refusal.clear();
     return offer;
@@ -250,7 +210,7 @@ class ConvTactic : public backends::Tactic {
     const Variant variant = Variant::parse(node.config);
     PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node, variant.fused));
     PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, CudnnGraph::create(problem.graph));
-    PENSTOCK_RETURN_IF_ERROR(prepare(*graph, variant.engine));
+    PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(variant.engine, 4 * kMostEngines));
     const NodeFacts with_bias = variant.fused ? node : with_bias_as_addition(node, problem.rest);
     PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(with_bias, problem.rest));
     return std::unique_ptr<Kernel>(std::make_unique<ConvKernel>(
@@ -258,20 +218,6 @@ class ConvTactic : public backends::Tactic {
   }
 
  private:
-  // The wanted engine; where these shapes' proposals lack it or it does not take them, the first
-  // that does.
-  static Status prepare(CudnnGraph& graph, int wanted) {
-    Status first{StatusCode::kUnsupported, "cuDNN proposes no engine"};
-    if (wanted < graph.engine_count()) {
-      first = graph.prepare(wanted);
-      if (first.is_ok()) return first;
-    }
-    for (int i = 0; i < std::min(graph.engine_count(), 4 * kMostEngines); ++i) {
-      if (i != wanted && graph.prepare(i).is_ok()) return Status::ok();
-    }
-    return first;
-  }
-
   static void add_engines(const NodeFacts& node, const Form& form, bool fused, Offer& offer) {
     NodeFacts formed = in_form(node, form);
     if (form.inputs[0] == Layout::kChannelsLast) formed.inputs[1].format = kChannelsInnermost;

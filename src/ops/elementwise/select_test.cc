@@ -89,6 +89,15 @@ TEST(Cast, BetweenKinds) {
             (Values{-2}));
 }
 
+TEST(Cast, Images) {
+  for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{1, 4, 8, 6}, Shape{3, 1, 1, 1},
+                             Shape{2, 2, 16, 16}, Shape{0, 3, 4, 4}, Shape{1, 5, 4, 4}}) {
+    const HostTensor x = random_tensor(DataType::kFloat32, shape, 3);
+    EXPECT_TRUE(
+        matches(cast(x, DataType::kFloat16), tensor(DataType::kFloat16, shape, values_of(x))));
+  }
+}
+
 TEST(Cast, OutOfRangeDoesNotTrap) {
   const HostTensor wild = floats({4}, {kNan, kInf, -kInf, 1e30});
   for (DataType type : {DataType::kInt8, DataType::kInt64, DataType::kUInt64, DataType::kBool}) {

@@ -1,4 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/matmul/matmul_cublaslt.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -24,7 +26,7 @@ using backends::cuda::cublaslt_handle;
 
 constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what NVIDIA advises for Hopper
 constexpr uint32_t kAlignment = 16;  // of the operands: callers need not align better
-constexpr int kMostAlgorithms = 6;
+constexpr int kMostAlgorithms = 8;
 
 // What the product's own epilogue does, and what is left for a kernel after it.
 struct Fusion {
@@ -314,39 +316,50 @@ class MatMulTactic : public backends::Tactic {
     if (!backends::cuda::why_no_cublaslt().empty()) {
       return Offer::refuse(backends::cuda::why_no_cublaslt());
     }
-    const Result<Problem> problem = make_problem(node);
-    if (!problem.is_ok()) return Offer::refuse(problem.status().message());
-    if (!problem->fusion.rest.empty() && !backends::cuda::why_no_nvrtc().empty()) {
-      return Offer::refuse("the epilogue needs NVRTC: " + backends::cuda::why_no_nvrtc());
-    }
-    const auto algorithms = propose(*problem);
-    if (!algorithms.is_ok()) return Offer::refuse(algorithms.status().message());
+    const auto variants = cublaslt_variants(node);
+    if (!variants.is_ok()) return Offer::refuse(variants.status().message());
     Offer offer;
-    for (size_t i = 0; i < algorithms->size(); ++i) {
-      offer.forms.push_back(Offer::plain(node, std::to_string(i)).forms.front());
+    for (const std::string& variant : *variants) {
+      offer.forms.push_back(Offer::plain(node, variant).forms.front());
     }
     return offer;
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node));
-    PENSTOCK_ASSIGN_OR_RETURN(const auto algorithms, propose(problem));
-    PENSTOCK_ASSIGN_OR_RETURN(const cublasLtHandle_t handle, cublaslt_handle());
-    size_t wanted = 0;
-    std::from_chars(node.config.data(), node.config.data() + node.config.size(), wanted);
-    // Other shapes than those tuned for may have fewer proposals.
-    const auto& algorithm = algorithms[std::min(wanted, algorithms.size() - 1)];
-    PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(node, problem.fusion.rest));
-    return std::unique_ptr<Kernel>(std::make_unique<MatMulKernel>(
-        std::move(problem), algorithm, std::move(epilogue), handle, node.outputs[0].shape));
+    return bind_cublaslt(node, node.outputs[0].shape);
   }
 };
 
 }  // namespace
 
-TacticList cublaslt_tactics() {
+Result<std::vector<std::string>> cublaslt_variants(const NodeFacts& matmul) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(matmul));
+  if (!problem.fusion.rest.empty() && !backends::cuda::why_no_nvrtc().empty()) {
+    return Status(StatusCode::kUnsupported,
+                  "the epilogue needs NVRTC: " + backends::cuda::why_no_nvrtc());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const auto algorithms, propose(problem));
+  std::vector<std::string> variants;
+  for (size_t i = 0; i < algorithms.size(); ++i) variants.push_back(std::to_string(i));
+  return variants;
+}
+
+Result<std::unique_ptr<Kernel>> bind_cublaslt(const NodeFacts& matmul, const Shape& result) {
+  PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(matmul));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto algorithms, propose(problem));
+  PENSTOCK_ASSIGN_OR_RETURN(const cublasLtHandle_t handle, cublaslt_handle());
+  size_t wanted = 0;
+  std::from_chars(matmul.config.data(), matmul.config.data() + matmul.config.size(), wanted);
+  // Other shapes than those tuned for may have fewer proposals.
+  const auto& algorithm = algorithms[std::min(wanted, algorithms.size() - 1)];
+  PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(matmul, problem.fusion.rest));
+  return std::unique_ptr<Kernel>(std::make_unique<MatMulKernel>(
+      std::move(problem), algorithm, std::move(epilogue), handle, result));
+}
+
+const backends::Tactic& cublaslt_matmul() {
   static const MatMulTactic kTactic;
-  return {{"MatMul", &kTactic}};
+  return kTactic;
 }
 
 }  // namespace penstock::ops
