@@ -88,17 +88,36 @@ Status check_attention(const NodeFacts& node) {
   return Status::ok();
 }
 
-using Launch = void (*)(const CudaAttentionArguments& arguments, cudaStream_t stream);
+// Form::config of the kernel on the tensor cores.
+constexpr std::pair<std::string_view, AttentionVariant> kVariants[] = {
+    {"queries", AttentionVariant::kQueries},
+    {"many_queries", AttentionVariant::kManyQueries},
+    {"few_queries", AttentionVariant::kFewQueries},
+};
 
-template <Launch launch>
-Result<CudaLaunch> bind_attention(const NodeFacts& node) {
+template <typename Launch>
+Result<CudaLaunch> bind_with(const NodeFacts& node, Launch launch) {
   PENSTOCK_ASSIGN_OR_RETURN(const AttentionShape shape, shape_of(node));
   const CudaAttentionArguments arguments = arguments_of(node, shape);
-  return CudaLaunch([shape, arguments](KernelRun& run, cudaStream_t stream) -> Status {
+  return CudaLaunch([shape, arguments, launch](KernelRun& run, cudaStream_t stream) -> Status {
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView out, run.output(0, shape.out_shape));
     if (element_count(shape.out_shape) == 0) return Status::ok();
     launch(placed(arguments, shape, run, out.data), stream);
     return Status::ok();
+  });
+}
+
+Result<CudaLaunch> bind_attention(const NodeFacts& node) {
+  return bind_with(node, launch_attention);
+}
+
+Result<CudaLaunch> bind_attention_mma(const NodeFacts& node) {
+  AttentionVariant variant = AttentionVariant::kQueries;
+  for (const auto& [name, known] : kVariants) {
+    if (name == node.config) variant = known;
+  }
+  return bind_with(node, [variant](const CudaAttentionArguments& a, cudaStream_t stream) {
+    launch_attention_mma(a, variant, stream);
   });
 }
 
@@ -116,7 +135,11 @@ Offer offer_attention_mma(const NodeFacts& node) {
   if (!is_aligned || !takes_attention_mma(arguments_of(node, *shape))) {
     return Offer::refuse("takes 16-bit floats, heads of 32, 64 or 128 elements, aligned rows");
   }
-  return Offer::plain(node);
+  Offer offer;
+  for (const auto& [name, variant] : kVariants) {
+    offer.forms.push_back(Offer::plain(node, std::string(name)).forms.front());
+  }
+  return offer;
 }
 
 CudnnTensor describe(DataType dtype, const AttentionShape& shape, const AttentionShape::Rows& rows,
@@ -144,13 +167,15 @@ Result<CudnnAttention> cudnn_problem(const NodeFacts& node) {
   problem.causal = shape.causal;
   if (!node.has_input(3)) return problem;
   const Shape& mask = node.inputs[3].shape;
-  const bool is_whole = mask.size() == 4 && mask[2] == shape.queries && mask[3] == shape.keys &&
-                        (mask[0] == 1 || mask[0] == shape.batch);
+  const bool is_whole = mask.size() == 4 && (mask[2] == shape.queries || mask[2] == 1) &&
+                        mask[3] == shape.keys && (mask[0] == 1 || mask[0] == shape.batch);
   if (node.inputs[3].dtype != dtype || !is_whole) {
-    return refuse("a mask that repeats along the queries");
+    return refuse("a mask of another type, or one that repeats");
   }
   problem.has_mask = true;
-  problem.mask = {dtype, mask, {mask[1] * mask[2] * mask[3], mask[2] * mask[3], mask[3], 1}};
+  problem.mask = {dtype,
+                  {mask[0], mask[1], shape.queries, mask[3]},
+                  {mask[1] * mask[2] * mask[3], mask[2] * mask[3], mask[2] == 1 ? 0 : mask[3], 1}};
   return problem;
 }
 
@@ -203,9 +228,8 @@ const backends::Tactic& cudnn_attention() {
 
 TacticList attention_cuda_tactics() {
   static const CudaTactic kTensorCores("cuda.attention_mma", offer_attention_mma,
-                                       bind_attention<launch_attention_mma>);
-  static const CudaTactic kTactic("cuda.attention", offer_attention,
-                                  bind_attention<launch_attention>);
+                                       bind_attention_mma);
+  static const CudaTactic kTactic("cuda.attention", offer_attention, bind_attention);
   return {{"Attention", &kTensorCores}, {"Attention", &kTactic}};
 }
 

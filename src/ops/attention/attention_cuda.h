@@ -49,6 +49,9 @@ void launch_attention(const CudaAttentionArguments& arguments, cudaStream_t stre
 // alike, rows a multiple of 16 bytes apart. Other addresses than 16-byte aligned ones go to the
 // kernel above.
 bool takes_attention_mma(const CudaAttentionArguments& arguments);
-void launch_attention_mma(const CudaAttentionArguments& arguments, cudaStream_t stream);
+// How the warps of a block share the work: which is fastest depends on the shapes and the card.
+enum class AttentionVariant : uint8_t { kQueries, kManyQueries, kFewQueries };
+void launch_attention_mma(const CudaAttentionArguments& arguments, AttentionVariant variant,
+                          cudaStream_t stream);
 
 }  // namespace penstock::ops
