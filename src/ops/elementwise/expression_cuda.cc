@@ -38,7 +38,7 @@ constexpr Form kForms[] = {
     {"softplus", "larger($0, T(0)) + log1p(exp(-fabs($0)))"},
     {"softsign", "$0 / (T(1) + fabs($0))"},
     {"hard_swish", "$0 * smaller(larger($0 / T(6) + T(0.5), T(0)), T(1))"},
-    {"gelu", "T(0.5) * $0 * (T(1) + erf($0 * T(0.70710678118654752440)))"},
+    {"gelu", "Gelu<Out>::of($0)"},
     {"gelu_tanh",
      "T(0.5) * $0 * (T(1) + tanh(T(0.79788456080286535588) * ($0 + T(0.044715) * $0 * $0 * $0)))"},
     {"mish", "$0 * tanh(larger($0, T(0)) + log1p(exp(-fabs($0))))"},
