@@ -64,7 +64,37 @@ __device__ void take(const PoolArguments& a, bool first, const float* values, fl
   }
 }
 
-template <typename T, int Width>
+// The largest of Size x Size taps of an image, all read at once: a tap outside is replaced by the
+// nearest inside, which changes no maximum.
+template <typename T, int Width, int Size>
+__device__ void take_largest(const PoolArguments& a, const Window& window, const T* x, int64_t step,
+                             float* result) {
+  const Span& rows = window.axis[1];
+  const Span& columns = window.axis[2];
+  Pack<T, Width> packs[Size * Size];
+#pragma unroll
+  for (int i = 0; i < Size; ++i) {
+    const int h = rows.first + min(max(i, rows.begin), rows.end - 1) * a.dilation[1];
+#pragma unroll
+    for (int j = 0; j < Size; ++j) {
+      const int w = columns.first + min(max(j, columns.begin), columns.end - 1) * a.dilation[2];
+      const T* from = x + (h * a.in[2] + w) * step;
+      packs[i * Size + j] = *reinterpret_cast<const Pack<T, Width>*>(from);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < Width; ++i) {
+    result[i] = to_float(packs[0].at[i]);
+#pragma unroll
+    for (int tap = 1; tap < Size * Size; ++tap) {
+      const float value = to_float(packs[tap].at[i]);
+      if (value > result[i]) result[i] = value;
+    }
+  }
+}
+
+// Size 0: any window; else maxima of images by windows of this size.
+template <typename T, int Width, int Size>
 __global__ void pool(const __grid_constant__ PoolKernel kernel) {
   const PoolArguments& a = kernel.a;
   const uint32_t item = blockIdx.x * kThreads + threadIdx.x;
@@ -82,6 +112,11 @@ __global__ void pool(const __grid_constant__ PoolKernel kernel) {
   float result[Width];
 #pragma unroll
   for (int i = 0; i < Width; ++i) result[i] = a.kind == PoolKind::kMax ? -INFINITY : 0.0f;
+  if (Size > 0 && window.taps() > 0) {
+    take_largest<T, Width, (Size > 0 ? Size : 1)>(a, window, x, step, result);
+    store_floats<Width>(result, static_cast<T*>(a.y) + int64_t{item} * Width);
+    return;
+  }
   bool first = true;
   for (int d = window.axis[0].begin; d < window.axis[0].end; ++d) {
     const int64_t plane = window.axis[0].first + d * a.dilation[0];
@@ -123,7 +158,14 @@ void launch(const PoolArguments& a, cudaStream_t stream) {
   if (items == 0) return;
   kernel.items = static_cast<uint32_t>(items);
   const auto blocks = static_cast<unsigned>((items + kThreads - 1) / kThreads);
-  pool<T, Width><<<blocks, kThreads, 0, stream>>>(kernel);
+  const bool is_image = a.kind == PoolKind::kMax && a.kernel[0] == 1 && a.in[0] == 1;
+  if (is_image && a.kernel[1] == 3 && a.kernel[2] == 3) {
+    pool<T, Width, 3><<<blocks, kThreads, 0, stream>>>(kernel);
+  } else if (is_image && a.kernel[1] == 2 && a.kernel[2] == 2) {
+    pool<T, Width, 2><<<blocks, kThreads, 0, stream>>>(kernel);
+  } else {
+    pool<T, Width, 0><<<blocks, kThreads, 0, stream>>>(kernel);
+  }
 }
 
 }  // namespace

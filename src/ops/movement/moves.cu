@@ -67,11 +67,11 @@ int64_t items_of(const DeviceMove& move) {
   return items;
 }
 
-// The widest access that all runs of a move allow, and the move in units of it.
-size_t widen(DeviceMove& move, size_t size) {
+// The widest access, up to `most` bytes, that all runs of a move allow, and the move in units of it.
+size_t widen(DeviceMove& move, size_t size, size_t most) {
   const int last = move.axes - 1;
   if (move.x_strides[last] != 1 || move.y_strides[last] != 1) return size;
-  size_t width = 16;
+  size_t width = most;
   const auto fits = [&] {
     const auto per_item = static_cast<int64_t>(width / size);
     bool all = is_aligned(move.x, width) && is_aligned(move.y, width) &&
@@ -280,11 +280,21 @@ bool launch_tiles(const DeviceMove& move, size_t size, cudaStream_t stream) {
 
 void launch_moves(const DeviceMove* moves, size_t count, size_t element_bytes,
                   cudaStream_t stream) {
+  // Of a few bytes, one launch costs less than one for each width.
+  constexpr int64_t kFewBytes = int64_t{256} << 10;
+  int64_t bytes = 0;
+  size_t common = 16;
+  for (size_t i = 0; i < count; ++i) {
+    DeviceMove move = moves[i];
+    bytes += items_of(move) * static_cast<int64_t>(element_bytes);
+    common = std::min(common, widen(move, element_bytes, 16));
+  }
+  const size_t most = bytes <= kFewBytes ? common : 16;
   Batch batches[] = {{1, stream}, {2, stream}, {4, stream}, {8, stream}, {16, stream}};
   for (size_t i = 0; i < count; ++i) {
     DeviceMove move = moves[i];
     if (launch_tiles(move, element_bytes, stream)) continue;
-    size_t width = widen(move, element_bytes);
+    size_t width = widen(move, element_bytes, most);
     int which = 0;
     for (; width > 1; width /= 2) ++which;
     batches[which].add(move);
