@@ -2,8 +2,8 @@
 # libpenstock_cuda: the CUDA backend, opened at run time where a GPU is asked for. Built where a CUDA toolkit is found.
 
 set(PENSTOCK_CUDA "AUTO" CACHE STRING "The CUDA backend: ON, OFF, or AUTO, where a toolkit is found")
-set(PENSTOCK_CUDA_ARCHITECTURES "80-real;90" CACHE STRING
-    "Compute capabilities that kernels are compiled for; newer cards compile those of the last at start")
+set(PENSTOCK_CUDA_ARCHITECTURES "80-real;86-real;89-real;90;100-real;120-real" CACHE STRING
+    "Compute capabilities that kernels are compiled for; cards beyond these compile those of 90 at start")
 
 if(PENSTOCK_CUDA STREQUAL "AUTO" AND PENSTOCK_SANITIZE)
   return()  # sanitizers and NVIDIA's libraries do not go together
@@ -70,7 +70,9 @@ target_include_directories(penstock_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src" "${
 target_compile_options(penstock_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-march=${PENSTOCK_ARCH} -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -Wall -Wextra -Wno-restrict>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${PENSTOCK_WERROR}>>:-Werror>
-  $<$<COMPILE_LANGUAGE:CUDA>:-Xcudafe=--diag_suppress=177>)
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcudafe=--diag_suppress=177>
+  # Six architectures in the size of two.
+  $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
 target_link_libraries(penstock_cuda PRIVATE penstock_runtime penstock_runtime_deps "${PENSTOCK_CUDART}" rt)
 target_link_options(penstock_cuda PRIVATE -Wl,-z,defs -Wl,--exclude-libs,libcudart_static.a)
 set_target_properties(penstock_cuda PROPERTIES
