@@ -148,6 +148,21 @@ def measure(name, batch, model, onnx, arguments, folder):
     return row
 
 
+def measure_model(name, arguments, rows):
+    import gpu_peers
+    import torch
+    with tempfile.TemporaryDirectory() as text:
+        folder = pathlib.Path(text)
+        model = gpu_peers.make_model(name)
+        gpu_peers.export(model, name, folder / "model.onnx")
+        for batch in arguments.batch or gpu_peers.CASES[name].batches:
+            try:
+                rows.append(measure(name, batch, model, folder / "model.onnx", arguments, folder))
+            except RuntimeError as error:
+                say(f"{name}, batch {batch}: left out: {error}")
+            torch.cuda.empty_cache()
+
+
 def table(rows, arguments):
     import torch
     engines = list(dict.fromkeys(engine for row in rows for engine in row["ms"]))
@@ -179,17 +194,11 @@ def main():
     if unknown:
         raise SystemExit(f"gpu: no model {', '.join(unknown)}; there are {', '.join(gpu_peers.CASES)}")
     rows = []
-    for name in arguments.models or gpu_peers.CASES:
-        with tempfile.TemporaryDirectory() as text:
-            folder = pathlib.Path(text)
-            model = gpu_peers.make_model(name)
-            gpu_peers.export(model, name, folder / "model.onnx")
-            for batch in arguments.batch or gpu_peers.CASES[name].batches:
-                try:
-                    rows.append(measure(name, batch, model, folder / "model.onnx", arguments, folder))
-                except RuntimeError as error:
-                    say(f"{name}, batch {batch}: left out: {error}")
-                torch.cuda.empty_cache()
+    try:
+        for name in arguments.models or gpu_peers.CASES:
+            measure_model(name, arguments, rows)
+    except KeyboardInterrupt:
+        say("interrupted: the table has what was measured")
     if not rows:
         raise SystemExit("gpu: nothing was measured")
     text = table(rows, arguments)

@@ -23,6 +23,8 @@ struct BuildOptions {
   // What the device may compute in: float32, or float16 and bfloat16, which keep inputs and outputs
   // in float32 and what is sensitive to range too.
   DataType precision = DataType::kFloat32;
+  // On a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
+  bool tf32 = false;
   int threads = 0;  // stream width to tune for; 0: all processors
   int optimization_level =
       3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too

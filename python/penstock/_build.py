@@ -95,6 +95,7 @@ def build(
     device: str = "cpu",
     fp16: bool = False,
     bf16: bool = False,
+    tf32: bool = False,
     tactic_sources: Sequence[str] = (),
     external_data: str | os.PathLike[str] = "",
     progress: Callable[[str, float], object] | None = None,
@@ -112,6 +113,7 @@ def build(
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
     device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
     fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
+    tf32: on a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
     progress: called with what happens and how far it is, 0 to 1.
@@ -126,7 +128,7 @@ def build(
     precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
     plan = _penstock._build(
         model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
-        integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
+        bool(tf32), integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
         os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))
     for warning in plan.summary.warnings:

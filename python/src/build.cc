@@ -59,6 +59,7 @@ struct Settings {
   std::vector<OptimizationProfile> profiles;
   std::string device;
   std::string precision;
+  bool tf32;
   int threads;
   int optimization_level;
   std::filesystem::path timing_cache;
@@ -73,6 +74,7 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.profiles = settings.profiles;
   options.device = settings.device;
   options.precision = parse_data_type(settings.precision).value_or(DataType::kFloat32);
+  options.tf32 = settings.tf32;
   options.threads = settings.threads;
   options.optimization_level = settings.optimization_level;
   options.timing_cache = settings.timing_cache;
@@ -194,16 +196,17 @@ void bind_build(nb::module_& module) {
   module.def(
       "_build",
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
-         nb::list profiles, const std::string& device, const std::string& precision, int threads,
-         int optimization_level, const std::filesystem::path& timing_cache, uint64_t workspace,
-         const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
+         nb::list profiles, const std::string& device, const std::string& precision, bool tf32,
+         int threads, int optimization_level, const std::filesystem::path& timing_cache,
+         uint64_t workspace, const std::vector<std::string>& tactic_sources, nb::object progress,
+         nb::object log) {
         return build(
             std::move(model), folder, name,
-            Settings{make_profiles(profiles), device, precision, threads, optimization_level,
+            Settings{make_profiles(profiles), device, precision, tf32, threads, optimization_level,
                      timing_cache, workspace, tactic_sources, progress, log});
       },
       nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
-      nb::arg("precision"), nb::arg("threads"), nb::arg("optimization_level"),
+      nb::arg("precision"), nb::arg("tf32"), nb::arg("threads"), nb::arg("optimization_level"),
       nb::arg("timing_cache"), nb::arg("workspace"), nb::arg("tactic_sources"),
       nb::arg("progress").none(), nb::arg("log").none());
 }

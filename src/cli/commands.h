@@ -32,6 +32,7 @@ struct BuildFlags {
   std::string device = "auto";
   bool fp16 = false;
   bool bf16 = false;
+  bool tf32 = false;
   int threads = 0;
   int level = 3;
   double workspace_mib = 0;

@@ -67,6 +67,8 @@ void BuildFlags::add_to(CLI::App& command) {
       ->capture_default_str();
   auto* half = command.add_flag("--fp16", fp16, "Compute in float16 where the device does");
   command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
+  command.add_flag("--tf32", tf32,
+                   "Let float32 products of a GPU round their factors to 10 bits of mantissa");
   command.add_option("--threads", threads, "Threads that share a kernel; 0: all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -88,6 +90,7 @@ Result<BuildOptions> BuildFlags::options() const {
   options.device = device;
   if (fp16) options.precision = DataType::kFloat16;
   if (bf16) options.precision = DataType::kBFloat16;
+  options.tf32 = tf32;
   options.threads = threads;
   options.optimization_level = level;
   options.timing_cache = timing_cache;

@@ -241,6 +241,11 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
       PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));
     }
   }
+  if (options.tf32 && backend->is_host_memory()) {
+    add_warning(options, work.summary, "TF32 was asked for, which processors do not compute in");
+  } else if (options.tf32) {
+    passes::allow_tf32(work.graph);
+  }
   work.summary.device = backend->device();
   if (options.log && options.device == "auto" && backend->is_host_memory()) {
     const Status no_gpu = ops::find_backend("cuda").status();

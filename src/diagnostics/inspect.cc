@@ -63,6 +63,7 @@ json describe_step(const Program& program, const Step& step, const std::string& 
   for (int slot : step.outputs) {
     if (slot < 0) continue;
     item["precision"] = std::string(penstock::to_string(program.slots[slot].dtype));
+    if (step.config.substr(0, 5) == "tf32:") item["precision"] = "tf32";
     item["layout"] = std::string(ir::to_string(program.slots[slot].layout));
     break;
   }

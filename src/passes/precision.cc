@@ -180,6 +180,14 @@ bool keeps_accuracy_in_16_bits(std::string_view op) {
                      [&](const ops::PointwiseFunction& function) { return function.op == op; });
 }
 
+void allow_tf32(ir::Graph& graph) {
+  for (Node& node : graph.main.nodes) {
+    const bool multiplies = node.op == "Conv" || node.op == "MatMul";
+    if (!multiplies || node.outputs[0]->dtype != DataType::kFloat32) continue;
+    node.attributes.set("tf32", int64_t{1});
+  }
+}
+
 Status lower_precision(ir::Graph& graph, DataType target) {
   if (target != DataType::kFloat16 && target != DataType::kBFloat16) {
     return {StatusCode::kInvalidArgument,

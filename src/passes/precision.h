@@ -15,6 +15,10 @@ namespace penstock::passes {
 // operators. Finite constants beyond the range of the target become its largest numbers.
 Status lower_precision(ir::Graph& graph, DataType target);
 
+// Lets convolutions and matrix products of float32 in the main region round their factors to TF32:
+// their attribute "tf32" becomes 1.
+void allow_tf32(ir::Graph& graph);
+
 // True for operators that lower_precision() gives 16-bit operands.
 bool keeps_accuracy_in_16_bits(std::string_view op);
 

@@ -116,6 +116,7 @@ class IBuilderConfig(Checked):
 
     def reset(self) -> None:
         self._flags = 1 << int(BuilderFlag.TF32)
+        self._tf32_asked = False
         self._pools: dict[MemoryPoolType, int] = {}
         self._profiles: list[IOptimizationProfile] = []
         self._cache: ITimingCache | None = None
@@ -132,6 +133,7 @@ class IBuilderConfig(Checked):
         if flag in _NOTED and not self.get_flag(flag) and cuda.gpu() is None:
             self._logger.log(Severity.WARNING, _NOTED[flag])
         self._flags |= 1 << int(flag)
+        self._tf32_asked = self._tf32_asked or flag == BuilderFlag.TF32
 
     def clear_flag(self, flag: BuilderFlag) -> None:
         self._flags &= ~(1 << int(flag))

@@ -186,7 +186,7 @@ struct CudnnGraph::State {
 
   // A graph that `describe` fills in.
   template <typename Describe>
-  static Result<std::unique_ptr<State>> make(bool is_float32, Describe&& describe) {
+  static Result<std::unique_ptr<State>> make(bool is_exact, Describe&& describe) {
     if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
     auto state = std::make_unique<State>();
     try {
@@ -196,12 +196,12 @@ struct CudnnGraph::State {
     } catch (const std::exception& error) {
       return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
     }
-    PENSTOCK_RETURN_IF_ERROR(state->complete(is_float32));
+    PENSTOCK_RETURN_IF_ERROR(state->complete(is_exact));
     return state;
   }
 
   // Validates the graph and asks for engines.
-  Status complete(bool is_float32) {
+  Status complete(bool is_exact) {
     PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
     PENSTOCK_RETURN_IF_ERROR(guarded("describing the graph", [&] { return graph.validate(); }));
     PENSTOCK_RETURN_IF_ERROR(
@@ -210,7 +210,7 @@ struct CudnnGraph::State {
       const auto answer =
           graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
       // Tensor cores would round float32 operands to TF32.
-      if (is_float32) graph.deselect_numeric_notes({fe::NumericalNote_t::TENSOR_CORE});
+      if (is_exact) graph.deselect_numeric_notes({fe::NumericalNote_t::TENSOR_CORE});
       return answer;
     });
   }
@@ -222,7 +222,7 @@ CudnnGraph::CudnnGraph(std::unique_ptr<State> state) : state_(std::move(state)) 
 CudnnGraph::~CudnnGraph() = default;
 
 Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& convolution) {
-  const bool is_float32 = convolution.y.dtype == DataType::kFloat32;
+  const bool is_exact = convolution.y.dtype == DataType::kFloat32 && !convolution.tf32;
   const auto describe_all = [&](fe::graph::Graph& graph) {
     const Tensor x = graph.tensor(describe(convolution.x, CudnnRole::kX));
     const Tensor w = graph.tensor(describe(convolution.w, CudnnRole::kW));
@@ -236,7 +236,7 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& c
     finish_with(graph, y, convolution.epilogue, convolution.y,
                 {convolution.y.dtype, {1, channels, 1, 1}, {channels, 1, channels, channels}});
   };
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_float32, describe_all));
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_exact, describe_all));
   return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
 }
 
@@ -250,8 +250,8 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnMatMul& produc
     finish_with(graph, y, product.epilogue, product.y,
                 {product.y.dtype, {1, 1, columns}, {columns, columns, 1}});
   };
-  const bool is_float32 = product.y.dtype == DataType::kFloat32;
-  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_float32, describe_all));
+  const bool is_exact = product.y.dtype == DataType::kFloat32;
+  PENSTOCK_ASSIGN_OR_RETURN(auto state, State::make(is_exact, describe_all));
   return std::unique_ptr<CudnnGraph>(new CudnnGraph(std::move(state)));
 }
 

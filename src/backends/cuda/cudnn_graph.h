@@ -47,6 +47,7 @@ struct CudnnEpilogue {
 struct CudnnConvolution {
   CudnnTensor x, w, y;
   CudnnEpilogue epilogue;
+  bool tf32 = false;  // float32 factors may be rounded
   std::vector<int64_t> pads_begin, pads_end, strides, dilations;
 };
 

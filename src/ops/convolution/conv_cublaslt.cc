@@ -64,6 +64,7 @@ Result<NodeFacts> as_product(const NodeFacts& node) {
   product.op = "MatMul";
   product.attributes = {};
   product.attributes.set("trans_b", int64_t{1});
+  product.attributes.set("tf32", node.attributes.get_int("tf32"));
   if (const std::string epilogue = node.attributes.get_string("epilogue"); !epilogue.empty()) {
     product.attributes.set("epilogue", epilogue);
   }

@@ -34,14 +34,21 @@ using ir::Layout;
 constexpr std::string_view kChannelsInnermost = "krsc";
 constexpr int kMostEngines = 4;
 
-// Form::config: how much of the node is one cuDNN graph, and the engine's number.
+// Form::config: whether factors are rounded to TF32, how much of the node is one cuDNN graph, and
+// the engine's number.
 struct Variant {
+  bool tf32 = false;
   bool fused = true;
   int engine = 0;
 
-  std::string text() const { return (fused ? "fused:" : "alone:") + std::to_string(engine); }
+  std::string text() const {
+    return (tf32 ? "tf32:" : "") + std::string(fused ? "fused:" : "alone:") +
+           std::to_string(engine);
+  }
   static Variant parse(std::string_view text) {
     Variant variant;
+    variant.tf32 = text.substr(0, 5) == "tf32:";
+    if (variant.tf32) text.remove_prefix(5);
     variant.fused = text.substr(0, 6) != "alone:";
     if (text.size() > 6)
       std::from_chars(text.data() + 6, text.data() + text.size(), variant.engine);
@@ -95,7 +102,7 @@ Status check(const NodeFacts& node) {
   return check_floats(node);
 }
 
-Result<Problem> make_problem(const NodeFacts& node, bool fused) {
+Result<Problem> make_problem(const NodeFacts& node, bool fused, bool tf32) {
   PENSTOCK_RETURN_IF_ERROR(check(node));
   const Shape& weights = node.inputs[1].shape;
   PENSTOCK_ASSIGN_OR_RETURN(
@@ -103,6 +110,7 @@ Result<Problem> make_problem(const NodeFacts& node, bool fused) {
       resolve_window(node.attributes, spatial_of(weights), spatial_of(node.inputs[0].shape)));
   Problem problem;
   CudnnConvolution& graph = problem.graph;
+  graph.tf32 = tf32;
   const DataType dtype = node.outputs[0].dtype;
   graph.x = describe(dtype, node.inputs[0].shape, node.inputs[0].layout == Layout::kChannelsLast);
   graph.y = describe(dtype, node.outputs[0].shape, node.outputs[0].layout == Layout::kChannelsLast);
@@ -191,8 +199,13 @@ class ConvTactic : public backends::Tactic {
       // Tensor cores read channels last: halves in planes would be transposed on the way.
       const bool is_half = node.outputs[0].dtype != DataType::kFloat32;
       if (layout == Layout::kPlain && is_half && takes_channels_last) continue;
-      add_engines(node, form_with_operands(node, layout, layout, 3), true, offer);
-      add_engines(node, form_with_operands(node, layout, layout, 3), false, offer);
+      const Form form = form_with_operands(node, layout, layout, 3);
+      const bool may_round = !is_half && node.attributes.get_int("tf32") != 0;
+      for (const bool tf32 : {false, true}) {
+        if (tf32 && !may_round) continue;
+        add_engines(node, form, {.tf32 = tf32, .fused = true}, offer);
+        add_engines(node, form, {.tf32 = tf32, .fused = false}, offer);
+      }
     }
     if (!offer.forms.empty()) offer.refusal.clear();
     return offer;
@@ -208,7 +221,7 @@ class ConvTactic : public backends::Tactic {
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const Variant variant = Variant::parse(node.config);
-    PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node, variant.fused));
+    PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node, variant.fused, variant.tf32));
     PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, CudnnGraph::create(problem.graph));
     PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(variant.engine, 4 * kMostEngines));
     const NodeFacts with_bias = variant.fused ? node : with_bias_as_addition(node, problem.rest);
@@ -218,16 +231,16 @@ class ConvTactic : public backends::Tactic {
   }
 
  private:
-  static void add_engines(const NodeFacts& node, const Form& form, bool fused, Offer& offer) {
+  static void add_engines(const NodeFacts& node, const Form& form, Variant variant, Offer& offer) {
     NodeFacts formed = in_form(node, form);
     if (form.inputs[0] == Layout::kChannelsLast) formed.inputs[1].format = kChannelsInnermost;
-    const Result<Problem> problem = make_problem(formed, fused);
+    const Result<Problem> problem = make_problem(formed, variant.fused, variant.tf32);
     if (!problem.is_ok()) {
       offer.refusal = problem.status().message();
       return;
     }
-    const bool has_epilogue = !problem->rest.empty() || (!fused && node.has_input(2));
-    if (!fused && !has_epilogue) return;  // the same as fused
+    const bool has_epilogue = !problem->rest.empty() || (!variant.fused && node.has_input(2));
+    if (!variant.fused && !has_epilogue) return;  // the same as fused
     if (has_epilogue && !backends::cuda::why_no_nvrtc().empty()) {
       offer.refusal = "the epilogue needs NVRTC: " + backends::cuda::why_no_nvrtc();
       return;
@@ -238,11 +251,13 @@ class ConvTactic : public backends::Tactic {
       return;
     }
     // Of float32, engines on tensor cores are among those proposed, and refused when prepared.
-    const bool is_half = node.outputs[0].dtype != DataType::kFloat32;
-    const int most = is_half ? (fused ? kMostEngines : kMostEngines / 2) : 8 * kMostEngines;
+    const bool on_tensor_cores = variant.tf32 || node.outputs[0].dtype != DataType::kFloat32;
+    const int few = variant.fused ? kMostEngines : kMostEngines / 2;
+    const int most = on_tensor_cores ? few : 8 * kMostEngines;
     for (int i = 0; i < std::min(most, (*graph)->engine_count()); ++i) {
       offer.forms.push_back(form);
-      offer.forms.back().config = Variant{fused, i}.text();
+      variant.engine = i;
+      offer.forms.back().config = variant.text();
     }
   }
 

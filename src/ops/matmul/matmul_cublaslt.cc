@@ -28,6 +28,21 @@ constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what NVIDIA advises for
 constexpr uint32_t kAlignment = 16;  // of the operands: callers need not align better
 constexpr int kMostAlgorithms = 8;
 
+// A config: the algorithm's number, of those for float32 factors or for TF32 ones.
+struct Variant {
+  bool tf32 = false;
+  size_t algorithm = 0;
+
+  std::string text() const { return (tf32 ? "tf32:" : "") + std::to_string(algorithm); }
+  static Variant parse(std::string_view text) {
+    Variant variant;
+    variant.tf32 = text.substr(0, 5) == "tf32:";
+    if (variant.tf32) text.remove_prefix(5);
+    std::from_chars(text.data(), text.data() + text.size(), variant.algorithm);
+    return variant;
+  }
+};
+
 // What the product's own epilogue does, and what is left for a kernel after it.
 struct Fusion {
   bool bias = false;
@@ -166,7 +181,7 @@ struct Problem {
   size_t element_bytes = 4;
 };
 
-Result<Problem> make_problem(const NodeFacts& node) {
+Result<Problem> make_problem(const NodeFacts& node, bool tf32) {
   Problem problem;
   PENSTOCK_ASSIGN_OR_RETURN(const cudaDataType_t type, library_type(node.outputs[0].dtype));
   for (size_t i = 0; i < 2; ++i) {
@@ -183,9 +198,10 @@ Result<Problem> make_problem(const NodeFacts& node) {
   problem.batch = walk_batch(flat);
   problem.element_bytes = size_of(node.outputs[0].dtype);
   cublasLtMatmulDesc_t desc = nullptr;
-  PENSTOCK_RETURN_IF_ERROR(
-      cublas_status(cublaslt().desc_create(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F),
-                    "describing a matrix product"));
+  PENSTOCK_RETURN_IF_ERROR(cublas_status(
+      cublaslt().desc_create(&desc, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+                             CUDA_R_32F),
+      "describing a matrix product"));
   problem.desc.reset(desc);
   const cublasOperation_t first_op = flat.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N;
   const cublasOperation_t second_op = flat.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
@@ -333,25 +349,30 @@ class MatMulTactic : public backends::Tactic {
 }  // namespace
 
 Result<std::vector<std::string>> cublaslt_variants(const NodeFacts& matmul) {
-  PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(matmul));
+  PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(matmul, false));
   if (!problem.fusion.rest.empty() && !backends::cuda::why_no_nvrtc().empty()) {
     return Status(StatusCode::kUnsupported,
                   "the epilogue needs NVRTC: " + backends::cuda::why_no_nvrtc());
   }
   PENSTOCK_ASSIGN_OR_RETURN(const auto algorithms, propose(problem));
   std::vector<std::string> variants;
-  for (size_t i = 0; i < algorithms.size(); ++i) variants.push_back(std::to_string(i));
+  for (size_t i = 0; i < algorithms.size(); ++i) variants.push_back(Variant{false, i}.text());
+  if (matmul.attributes.get_int("tf32") == 0) return variants;
+  PENSTOCK_ASSIGN_OR_RETURN(const Problem rounded, make_problem(matmul, true));
+  const auto more = propose(rounded);
+  for (size_t i = 0; more.is_ok() && i < more->size(); ++i) {
+    variants.push_back(Variant{true, i}.text());
+  }
   return variants;
 }
 
 Result<std::unique_ptr<Kernel>> bind_cublaslt(const NodeFacts& matmul, const Shape& result) {
-  PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(matmul));
+  const Variant variant = Variant::parse(matmul.config);
+  PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(matmul, variant.tf32));
   PENSTOCK_ASSIGN_OR_RETURN(const auto algorithms, propose(problem));
   PENSTOCK_ASSIGN_OR_RETURN(const cublasLtHandle_t handle, cublaslt_handle());
-  size_t wanted = 0;
-  std::from_chars(matmul.config.data(), matmul.config.data() + matmul.config.size(), wanted);
   // Other shapes than those tuned for may have fewer proposals.
-  const auto& algorithm = algorithms[std::min(wanted, algorithms.size() - 1)];
+  const auto& algorithm = algorithms[std::min(variant.algorithm, algorithms.size() - 1)];
   PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(matmul, problem.fusion.rest));
   return std::unique_ptr<Kernel>(std::make_unique<MatMulKernel>(
       std::move(problem), algorithm, std::move(epilogue), handle, result));

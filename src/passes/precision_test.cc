@@ -1,0 +1,85 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "passes/precision.h"
+
+#include "ir/text.h"
+#include "passes/testing.h"
+
+namespace penstock::passes {
+namespace {
+
+// The graph in float16. Its results are compared where kernels compute in 16 bits.
+std::string in_float16(std::string_view text) {
+  ir::Graph graph = test::parsed(text);
+  const Status status = lower_precision(graph, DataType::kFloat16);
+  return status.is_ok() ? "\n" + ir::to_text(graph) : status.message();
+}
+
+TEST(Precision, InputsAndOutputsStayFloat32AndConstantsStayFinite) {
+  EXPECT_EQ(in_float16(R"ir(
+graph g(%x : float32[n, 2]) {
+  %m = MatMul(%x, const float32[2, 2][1, 2, 3, 100000])
+  %y = Relu(%m)
+  return %y
+}
+)ir"),
+            R"ir(
+graph g(%x : float32[n, 2]) {
+  %x.1 : float16[n, 2] = Cast(%x) {to = 10}
+  %m : float16[n, 2] = MatMul(%x.1, const float16[2, 2][1, 2, 3, 65504])
+  %y.3 : float16[n, 2] = Relu(%m)
+  %y : float32[n, 2] = Cast(%y.3) {to = 1}
+  return %y
+}
+)ir");
+}
+
+TEST(Precision, SumsOfSquaresStayFloat32) {
+  EXPECT_EQ(in_float16(R"ir(
+graph g(%x : float32[n, 2]) {
+  %m = MatMul(%x, const float32[2, 2][1, 2, 3, 4])
+  %y = ReduceSumSquare(%m) {keepdims = 0}
+  return %y
+}
+)ir"),
+            R"ir(
+graph g(%x : float32[n, 2]) {
+  %x.1 : float16[n, 2] = Cast(%x) {to = 10}
+  %m : float16[n, 2] = MatMul(%x.1, const float16[2, 2][1, 2, 3, 4])
+  %m.3 : float32[n, 2] = Cast(%m) {to = 1}
+  %y : float32[] = ReduceSumSquare(%m.3) {keepdims = 0}
+  return %y
+}
+)ir");
+}
+
+TEST(Precision, RefusesTypesOfOtherWidths) {
+  ir::Graph graph = test::parsed("graph g(%x : float32[n]) {\n  return %x\n}\n");
+  EXPECT_FALSE(lower_precision(graph, DataType::kInt8).is_ok());
+}
+
+Status with_tf32(ir::Graph& graph) {
+  allow_tf32(graph);
+  return Status::ok();
+}
+
+TEST(Precision, Tf32IsAPropertyOfProductsOfFloat32) {
+  test::expect_rewrite(with_tf32, R"ir(
+graph g(%x : float32[n, 2], %h : float16[2, 2]) {
+  %m = MatMul(%x, const float32[2, 2][1, 2, 3, 4])
+  %y = Relu(%m)
+  %z = MatMul(%h, %h)
+  return %y, %z
+}
+)ir",
+                       R"ir(
+graph g(%x : float32[n, 2], %h : float16[2, 2]) {
+  %m : float32[n, 2] = MatMul(%x, const float32[2, 2][1, 2, 3, 4]) {tf32 = 1}
+  %y : float32[n, 2] = Relu(%m)
+  %z : float16[2, 2] = MatMul(%h, %h)
+  return %y, %z
+}
+)ir");
+}
+
+}  // namespace
+}  // namespace penstock::passes
