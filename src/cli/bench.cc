@@ -104,59 +104,73 @@ Result<double> warm_up(ExecutionContext& context, const BenchSettings& settings)
   return milliseconds_since(last);
 }
 
+// What one context did.
+struct StreamResult {
+  std::vector<RunTrace> runs;
+  double counted_runs = 0;  // for the throughput
+  double counted_ms = 0;
+};
+
 // On the CPU the caller's thread computes: what trtexec calls enqueue is the call itself.
-Status run_on_host(ExecutionContext& context, Clock::time_point origin,
-                   std::vector<RunTrace>& runs) {
-  const Clock::time_point start = Clock::now();
+Status run_on_host(ExecutionContext& context, Clock::time_point origin, StreamResult& result) {
+  const double begin = milliseconds_since(origin);
   PENSTOCK_RETURN_IF_ERROR(context.run());
-  const double begin = milliseconds(origin, start);
   const double end = milliseconds_since(origin);
-  runs.push_back({begin, end, begin, {0, end - begin, 0, false}, end - begin});
+  result.runs.push_back({begin, end, begin, {0, end - begin, 0, false}, end - begin});
   return Status::ok();
 }
 
-// `count` runs, the next enqueued while the device has those before.
+// `count` runs, the next enqueued while the device has those before; twice, with and without events
+// between their parts.
 Status run_on_device(ExecutionContext& context, Stream& stream, int count, Clock::time_point origin,
-                     std::vector<RunTrace>& runs) {
-  const size_t first = runs.size();
-  for (int i = 0; i < count; ++i) {
-    RunTrace run;
+                     StreamResult& result) {
+  context.set_run_timing(true);
+  for (int i = 0; i < count; ++i) PENSTOCK_RETURN_IF_ERROR(context.enqueue(stream));
+  PENSTOCK_RETURN_IF_ERROR(context.wait());
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<RunTimes> times, context.take_run_times());
+  context.set_run_timing(false);
+  std::vector<RunTrace> runs(static_cast<size_t>(count));
+  const double begin = milliseconds_since(origin);
+  for (RunTrace& run : runs) {
     run.start_enqueue = milliseconds_since(origin);
     PENSTOCK_RETURN_IF_ERROR(context.enqueue(stream));
     run.end_enqueue = milliseconds_since(origin);
-    runs.push_back(run);
   }
   PENSTOCK_RETURN_IF_ERROR(context.wait());
   const double end = milliseconds_since(origin);
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<RunTimes> times, context.take_run_times());
-  double start = runs[first].start_enqueue;
-  for (int i = 0; i < count; ++i) {
-    RunTrace& run = runs[first + i];
-    run.times = times[i];
+  result.counted_runs += count;
+  result.counted_ms += end - begin;
+  double start = begin;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    RunTrace& run = runs[i];
+    if (i < times.size()) run.times = times[i];
     run.start = std::max(start, run.start_enqueue);
     run.latency = run.times.copy_in_ms + run.times.compute_ms + run.times.copy_out_ms;
     start = run.start + run.latency;
+    if (count == 1) run.latency = end - run.start_enqueue;
+    result.runs.push_back(run);
   }
-  if (count == 1) runs[first].latency = end - runs[first].start_enqueue;
   return Status::ok();
 }
 
 Status run_stream(const Engine& engine, ExecutionContext& context, double run_ms,
-                  const BenchSettings& settings, Clock::time_point origin,
-                  std::vector<RunTrace>& runs) {
+                  const BenchSettings& settings, Clock::time_point origin, StreamResult& result) {
   const bool on_host = engine.device().is_host();
   const bool one_by_one = settings.wait_each || settings.sleep_ms > 0;
   const int ahead = one_by_one ? 1 : std::clamp(static_cast<int>(kAheadMs / run_ms), 2, 500);
   PENSTOCK_ASSIGN_OR_RETURN(Stream stream, engine.create_stream(settings.threads));
-  context.set_run_timing(!on_host);
   const Clock::time_point begin = Clock::now();
-  while (!interrupted() && (static_cast<int>(runs.size()) < settings.iterations ||
+  while (!interrupted() && (static_cast<int>(result.runs.size()) < settings.iterations ||
                             milliseconds_since(begin) < settings.duration_s * 1000)) {
-    PENSTOCK_RETURN_IF_ERROR(on_host ? run_on_host(context, origin, runs)
-                                     : run_on_device(context, stream, ahead, origin, runs));
+    PENSTOCK_RETURN_IF_ERROR(on_host ? run_on_host(context, origin, result)
+                                     : run_on_device(context, stream, ahead, origin, result));
     if (settings.sleep_ms > 0) {
       std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(settings.sleep_ms));
     }
+  }
+  if (on_host) {
+    result.counted_runs = static_cast<double>(result.runs.size());
+    result.counted_ms = milliseconds_since(begin);
   }
   return Status::ok();
 }
@@ -181,12 +195,12 @@ Result<BenchResult> bench(const Engine& engine, const std::map<std::string, Tens
     PENSTOCK_ASSIGN_OR_RETURN(const double milliseconds, warm_up(contexts.back(), settings));
     run_ms.push_back(milliseconds);
   }
-  std::vector<std::vector<RunTrace>> runs(contexts.size());
+  std::vector<StreamResult> results(contexts.size());
   std::vector<Status> statuses(contexts.size());
   const Clock::time_point origin = Clock::now();
   std::vector<std::thread> threads;
   const auto work = [&](size_t i) {
-    statuses[i] = run_stream(engine, contexts[i], run_ms[i], settings, origin, runs[i]);
+    statuses[i] = run_stream(engine, contexts[i], run_ms[i], settings, origin, results[i]);
   };
   for (size_t i = 1; i < contexts.size(); ++i) threads.emplace_back(work, i);
   work(0);
@@ -202,7 +216,10 @@ Result<BenchResult> bench(const Engine& engine, const std::map<std::string, Tens
   }
   for (size_t i = 0; i < contexts.size(); ++i) {
     PENSTOCK_RETURN_IF_ERROR(statuses[i]);
-    result.runs.insert(result.runs.end(), runs[i].begin(), runs[i].end());
+    result.runs.insert(result.runs.end(), results[i].runs.begin(), results[i].runs.end());
+    if (results[i].counted_ms > 0) {
+      result.runs_per_ms += results[i].counted_runs / results[i].counted_ms;
+    }
   }
   return result;
 }

@@ -32,7 +32,9 @@ struct BenchExports {
   std::string output;
 };
 
-// One run. The starts are from the start of the measurement, all in milliseconds.
+// One run, in milliseconds; starts are from the start of the measurement. On a device it is two
+// runs, since events between kernels cost time: `times` are of one that was measured, the rest is
+// of one that was not.
 struct RunTrace {
   double start_enqueue = 0;
   double end_enqueue = 0;
@@ -44,6 +46,7 @@ struct RunTrace {
 struct BenchResult {
   std::vector<RunTrace> runs;
   double wall_ms = 0;
+  double runs_per_ms = 0;   // of all streams together
   std::string device;       // "NVIDIA H200 (cuda:0)"; "cpu"
   bool has_copies = false;  // between host and device
 };

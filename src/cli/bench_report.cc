@@ -103,7 +103,7 @@ void print_summary(const BenchResult& result, const BenchSettings& settings, dou
   fmt::print("\n=== Performance summary ===\n");
   fmt::print("Device: {}, {}\n", result.device, circumstances(result, settings));
   fmt::print("Load: {:.3g} ms\n", load_ms);
-  fmt::print("Throughput: {:.6g} qps\n", static_cast<double>(times.size()) / result.wall_ms * 1000);
+  fmt::print("Throughput: {:.6g} qps\n", result.runs_per_ms * 1000);
   print("Latency", [](const RunTrace& run) { return run.latency; });
   print("Enqueue Time", [](const RunTrace& run) { return run.end_enqueue - run.start_enqueue; });
   print("H2D Latency", [](const RunTrace& run) { return run.times.copy_in_ms; });
