@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "base/half.h"
 #include "ops/device_run.h"
@@ -23,33 +25,40 @@ double microseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
 }
 
-// Floats from -1 to 1: zeros would flatter kernels, and integers are zeros so that indices stay
-// valid.
+// Elements of a type from -1 to 1, as many as a prime number: repeated, they fall differently on
+// the rows of any tensor.
+template <typename T>
+std::span<const std::byte> random_pattern() {
+  constexpr size_t kCount = 65521;
+  static const std::vector<T> the = [] {
+    std::minstd_rand generator(1);
+    std::vector<T> values;
+    for (size_t i = 0; i < kCount; ++i) {
+      values.push_back(static_cast<T>(
+          static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1));
+    }
+    return values;
+  }();
+  return std::as_bytes(std::span(the));
+}
+
+// Random floats: zeros would flatter kernels. Integers are zeros, so that indices stay valid.
 ir::ConstantRef random_data(const Operand& operand) {
   const auto bytes =
       static_cast<int64_t>(ir::storage_bytes(operand.dtype, operand.shape, operand.layout));
   ir::ConstantRef data = ir::make_constant(DataType::kUInt8, {bytes}, nullptr);
   auto* memory = const_cast<std::byte*>(data->data);
-  if (operand.dtype == DataType::kFloat32) {
-    std::minstd_rand generator(1);
-    auto* floats = reinterpret_cast<float*>(memory);
-    for (int64_t i = 0; i < bytes / 4; ++i) {
-      floats[i] =
-          static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1;
-    }
-  } else if (operand.dtype == DataType::kFloat16 || operand.dtype == DataType::kBFloat16) {
-    std::minstd_rand generator(1);
-    for (int64_t i = 0; i < bytes / 2; ++i) {
-      const float value =
-          static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1;
-      if (operand.dtype == DataType::kFloat16) {
-        reinterpret_cast<Half*>(memory)[i] = Half(value);
-      } else {
-        reinterpret_cast<BFloat16*>(memory)[i] = BFloat16(value);
-      }
-    }
-  } else if (operand.dtype == DataType::kBool) {
-    std::fill_n(memory, bytes, std::byte{1});
+  std::span<const std::byte> pattern;
+  switch (operand.dtype) {
+    case DataType::kFloat32: pattern = random_pattern<float>(); break;
+    case DataType::kFloat16: pattern = random_pattern<Half>(); break;
+    case DataType::kBFloat16: pattern = random_pattern<BFloat16>(); break;
+    case DataType::kBool: std::fill_n(memory, bytes, std::byte{1}); return data;
+    default: return data;
+  }
+  for (size_t at = 0; at < static_cast<size_t>(bytes); at += pattern.size()) {
+    std::memcpy(memory + at, pattern.data(),
+                std::min(pattern.size(), static_cast<size_t>(bytes) - at));
   }
   return data;
 }
