@@ -263,6 +263,7 @@ def test_compare_sees_every_layer(model):
 
 INTERRUPTED = """
 import penstock, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background, which ignores it
 calls = []
 def progress(what, done):
     calls.append(what)
