@@ -96,6 +96,26 @@ TEST_F(Enqueue, AnEnqueuedRunAllocatesNothing) {
   EXPECT_FLOAT_EQ(y_.as<float>()[63], 0.25f);
 }
 
+TEST_F(Enqueue, RunsAreTimedWhileAsked) {
+  Stream stream = engine_->create_stream().value();
+  context_->set_run_timing(true);
+  ASSERT_TRUE(context_->run().is_ok());
+  ASSERT_TRUE(context_->enqueue(stream).is_ok());
+  ASSERT_TRUE(context_->enqueue(stream).is_ok());
+  const std::vector<RunTimes> times = context_->take_run_times().value();
+  ASSERT_EQ(times.size(), 3U);
+  for (const RunTimes& run : times) {
+    EXPECT_GT(run.compute_ms, 0);
+    EXPECT_GE(run.copy_in_ms, 0);
+    EXPECT_GE(run.copy_out_ms, 0);
+    EXPECT_FALSE(run.replayed);
+  }
+  EXPECT_TRUE(context_->take_run_times().value().empty());
+  context_->set_run_timing(false);
+  ASSERT_TRUE(context_->run().is_ok());
+  EXPECT_TRUE(context_->take_run_times().value().empty());
+}
+
 TEST_F(Enqueue, MoreThanTheQueueHoldsAtFirst) {
   Stream stream = engine_->create_stream().value();
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(context_->enqueue(stream).is_ok());

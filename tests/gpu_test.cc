@@ -171,6 +171,27 @@ TEST_F(Gpu, HostAddressesAreCopied) {
   }
 }
 
+TEST_F(Gpu, RunsAreTimedAndTellWhetherTheyWereReplayed) {
+  ExecutionContext context = engine_->create_context().value();
+  context.set_run_timing(true);
+  const auto runs_at = [&](std::vector<float>& x, std::vector<float>& y) {
+    OK(context.set_input_shape("x", {2, kWidth}));
+    OK(context.set_tensor_address("x", x.data()));
+    OK(context.set_tensor_address("y", y.data()));
+    for (int i = 0; i < 5; ++i) OK(context.run());
+    const std::vector<RunTimes> times = context.take_run_times().value();
+    ASSERT_EQ(times.size(), 5U);
+    for (const RunTimes& run : times) EXPECT_GE(run.compute_ms, 0);
+    EXPECT_FALSE(times.front().replayed);  // other addresses are recorded anew
+    EXPECT_TRUE(times.back().replayed);
+  };
+  std::vector<float> x = numbers(2, 1);
+  std::vector<float> y(x.size());
+  std::vector<float> other = x;
+  runs_at(x, y);
+  runs_at(other, y);
+}
+
 // What an application with a CUDA stream of its own writes.
 // [stream]
 // `x` and `y` are memory of the GPU; the application has a CUDA stream, fills x on it before this,

@@ -15,6 +15,7 @@ void RunTimer::mark(Mark mark, backends::Stream& stream) {
       spare_.pop_back();
     }
     runs_.back().on_device = stream.is_asynchronous();
+    runs_.back().replayed = false;
     runs_.back().complete = false;
   }
   if (runs_.empty()) return;  // timing began in the middle of a run
