@@ -24,7 +24,7 @@ using ir::Layout;
 Status check(const NodeFacts& node) {
   const Shape& x = node.inputs[0].shape;
   const Shape& weights = node.inputs[1].shape;
-  if (x.size() < 3) return refuse("takes one or more spatial axes");
+  if (x.size() != 4) return refuse("takes images");
   PENSTOCK_ASSIGN_OR_RETURN(const Window window,
                             resolve_window(node.attributes, spatial_of(weights), spatial_of(x)));
   const auto all = [](const auto& values, int64_t wanted) {
@@ -38,7 +38,7 @@ Status check(const NodeFacts& node) {
   return check_floats(node);
 }
 
-// An operand of the epilogue: one that lies as the result does, or one value a channel.
+// An operand of the epilogue: one that lies as the result does, or one element.
 Status flatten_operand(Operand& operand, const Shape& result, const Shape& rows) {
   if (!operand.present) return Status::ok();
   if (operand.shape == result && operand.layout == Layout::kChannelsLast) {
@@ -87,7 +87,6 @@ class PixelProduct : public backends::Tactic {
     if (!backends::cuda::why_no_cublaslt().empty()) {
       return Offer::refuse(backends::cuda::why_no_cublaslt());
     }
-    if (node.inputs[0].shape.size() != 4) return Offer::refuse("takes images");
     const Form form = form_with_operands(node, Layout::kChannelsLast, Layout::kChannelsLast, 3);
     const Result<NodeFacts> product = as_product(in_form(node, form));
     if (!product.is_ok()) return Offer::refuse(product.status().message());

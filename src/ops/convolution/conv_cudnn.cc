@@ -3,7 +3,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "backends/cuda/cuda_stream.h"
 #include "backends/cuda/cudnn_graph.h"
 #include "backends/cuda/generated_kernel.h"
 #include "ops/convolution/window.h"
@@ -18,14 +17,11 @@ namespace {
 
 using backends::Form;
 using backends::Kernel;
-using backends::KernelRun;
 using backends::NodeFacts;
 using backends::Offer;
 using backends::Operand;
-using backends::TensorView;
 using backends::cuda::CudnnConvolution;
 using backends::cuda::CudnnGraph;
-using backends::cuda::CudnnRole;
 using backends::cuda::CudnnTensor;
 using ir::Layout;
 
@@ -147,40 +143,6 @@ NodeFacts with_bias_as_addition(NodeFacts node, Epilogue& rest) {
   return node;
 }
 
-class ConvKernel : public Kernel {
- public:
-  ConvKernel(std::unique_ptr<CudnnGraph> graph, const Problem& problem, CudaEpilogue epilogue,
-             Shape shape)
-      : graph_(std::move(graph)),
-        has_bias_(problem.graph.epilogue.has_bias),
-        residual_(problem.residual),
-        epilogue_(std::move(epilogue)),
-        shape_(std::move(shape)) {}
-
-  size_t workspace_bytes() const override { return graph_->workspace_bytes(); }
-
-  Status run(KernelRun& run) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape_));
-    std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kX, run.input(0).data},
-                                                        {CudnnRole::kW, run.input(1).data},
-                                                        {CudnnRole::kY, y.data}};
-    if (has_bias_) tensors.emplace_back(CudnnRole::kBias, run.input(2).data);
-    if (residual_ >= 0) {
-      tensors.emplace_back(CudnnRole::kResidual, run.input(static_cast<size_t>(residual_)).data);
-    }
-    cudaStream_t stream = backends::cuda::stream_of(run.stream());
-    PENSTOCK_RETURN_IF_ERROR(graph_->run(tensors, run.workspace(), stream));
-    return epilogue_.run(run, y.data, stream);
-  }
-
- private:
-  std::unique_ptr<CudnnGraph> graph_;
-  bool has_bias_;
-  int residual_;
-  CudaEpilogue epilogue_;
-  Shape shape_;
-};
-
 class ConvTactic : public backends::Tactic {
  public:
   std::string_view name() const override { return "cudnn.conv"; }
@@ -226,8 +188,8 @@ class ConvTactic : public backends::Tactic {
     PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(variant.engine, 4 * kMostEngines));
     const NodeFacts with_bias = variant.fused ? node : with_bias_as_addition(node, problem.rest);
     PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(with_bias, problem.rest));
-    return std::unique_ptr<Kernel>(std::make_unique<ConvKernel>(
-        std::move(graph), problem, std::move(epilogue), node.outputs[0].shape));
+    return make_cudnn_kernel(std::move(graph), problem.graph.epilogue, problem.residual,
+                             std::move(epilogue), node.outputs[0].shape);
   }
 
  private:

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "backends/cuda/cuda_stream.h"
 #include "ops/cuda_tactic.h"
 #include "ops/cuda_tactics.h"
 #include "ops/epilogue_cudnn.h"
@@ -14,13 +13,10 @@ namespace penstock::ops {
 namespace {
 
 using backends::Kernel;
-using backends::KernelRun;
 using backends::NodeFacts;
 using backends::Offer;
-using backends::TensorView;
 using backends::cuda::CudnnGraph;
 using backends::cuda::CudnnMatMul;
-using backends::cuda::CudnnRole;
 
 constexpr int kMostEngines = 4;
 
@@ -67,35 +63,6 @@ Result<Problem> make_problem(const NodeFacts& node) {
   return problem;
 }
 
-class MatMulKernel : public Kernel {
- public:
-  MatMulKernel(std::unique_ptr<CudnnGraph> graph, const Problem& problem, Shape shape)
-      : graph_(std::move(graph)),
-        has_bias_(problem.graph.epilogue.has_bias),
-        residual_(problem.residual),
-        shape_(std::move(shape)) {}
-
-  size_t workspace_bytes() const override { return graph_->workspace_bytes(); }
-
-  Status run(KernelRun& run) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape_));
-    std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kX, run.input(0).data},
-                                                        {CudnnRole::kW, run.input(1).data},
-                                                        {CudnnRole::kY, y.data}};
-    if (has_bias_) tensors.emplace_back(CudnnRole::kBias, run.input(2).data);
-    if (residual_ >= 0) {
-      tensors.emplace_back(CudnnRole::kResidual, run.input(static_cast<size_t>(residual_)).data);
-    }
-    return graph_->run(tensors, run.workspace(), backends::cuda::stream_of(run.stream()));
-  }
-
- private:
-  std::unique_ptr<CudnnGraph> graph_;
-  bool has_bias_;
-  int residual_;
-  Shape shape_;
-};
-
 class MatMulTactic : public backends::Tactic {
  public:
   std::string_view name() const override { return "cudnn.matmul"; }
@@ -123,8 +90,8 @@ class MatMulTactic : public backends::Tactic {
     int wanted = 0;
     std::from_chars(node.config.data(), node.config.data() + node.config.size(), wanted);
     PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(wanted, 4 * kMostEngines));
-    return std::unique_ptr<Kernel>(
-        std::make_unique<MatMulKernel>(std::move(graph), problem, node.outputs[0].shape));
+    return make_cudnn_kernel(std::move(graph), problem.graph.epilogue, problem.residual, {},
+                             node.outputs[0].shape);
   }
 };
 
