@@ -29,7 +29,7 @@ def why_not(peer):
 def penstock(*arguments):
     done = subprocess.run([PENSTOCK, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"compare: penstock {arguments[0]} failed: {done.stderr}")
+        raise SystemExit(f"bench: penstock {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
     return done.stdout
 
 

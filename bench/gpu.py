@@ -10,10 +10,8 @@ memory. A ratio above 1 means that Penstock is faster.
 import argparse
 import json
 import math
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +21,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench"))
 sys.dont_write_bytecode = True
-PENSTOCK = pathlib.Path(os.environ.get("PENSTOCK_BIN", ROOT / "build" / "release" / "bin")).resolve() / "penstock"
+
+from engines import penstock, shapes_of  # noqa: E402  (needs the path above)
 
 
 def parse_arguments():
@@ -41,17 +40,6 @@ def parse_arguments():
 
 def say(text):
     print(f"-- {text}", file=sys.stderr, flush=True)
-
-
-def penstock(*arguments):
-    done = subprocess.run([PENSTOCK, *map(str, arguments)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"penstock {arguments[0]} failed: {done.stderr.strip()[-500:]}")
-    return done.stdout
-
-
-def shapes_of(inputs):
-    return ",".join(f"{name}:{'x'.join(map(str, tensor.shape))}" for name, tensor in inputs.items())
 
 
 class Penstock:
@@ -158,7 +146,7 @@ def measure_model(name, arguments, rows):
         for batch in arguments.batch or gpu_peers.CASES[name].batches:
             try:
                 rows.append(measure(name, batch, model, folder / "model.onnx", arguments, folder))
-            except RuntimeError as error:
+            except (RuntimeError, SystemExit) as error:  # of PyTorch, of penstock
                 say(f"{name}, batch {batch}: left out: {error}")
             torch.cuda.empty_cache()
 
