@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "ops/quantization/quantization.h"
 #include "ops/reference_util.h"
 
 namespace penstock::ops {
@@ -32,6 +33,7 @@ constexpr StepName kNames[] = {
     {Kind::kHardSwish, "hard_swish", 0},
     {Kind::kHardSigmoid, "hard_sigmoid", 2},
     {Kind::kElu, "elu", 1},
+    {Kind::kRound, "round", 3},
 };
 
 Status bad_step(std::string_view step, std::string_view why) {
@@ -70,20 +72,26 @@ Result<EpilogueStep> parse_step(std::string_view text) {
   const StepName* known = std::find_if(std::begin(kNames), std::end(kNames),
                                        [&](const StepName& n) { return n.name == name; });
   if (known == std::end(kNames)) return bad_step(text, "is not known");
-  EpilogueStep step{known->kind, -1, 0.0f, 0.0f};
+  EpilogueStep step{known->kind};
   if (step.is_binary()) {
-    if (!parse_number(arguments, step.input) || step.input < 0) {
+    if (!parse_number(take(arguments, ','), step.input) || step.input < 0) {
       return bad_step(text, "needs the index of an input");
+    }
+    if (arguments.empty()) return step;
+    if (!parse_number(take(arguments, ','), step.a) || !parse_number(arguments, step.b) ||
+        !(step.a > 0.0f)) {
+      return bad_step(text, "needs a scale above 0 and a zero point after its input");
     }
     return step;
   }
-  float* const values[] = {&step.a, &step.b};
+  float* const values[] = {&step.a, &step.b, &step.c};
   for (int i = 0; i < known->floats; ++i) {
     if (!parse_number(take(arguments, ','), *values[i])) {
       return bad_step(text, "needs " + std::to_string(known->floats) + " numbers");
     }
   }
   if (!arguments.empty()) return bad_step(text, "has too many arguments");
+  if (step.kind == Kind::kRound && !(step.a > 0.0f)) return bad_step(text, "needs a scale above 0");
   return step;
 }
 
@@ -96,7 +104,7 @@ std::string number(float value) {
 // values = combine(values, operand broadcast to shape).
 template <typename Combine>
 Status combine_broadcast(const backends::TensorView& operand, const Shape& shape,
-                         std::span<double> values, Combine combine) {
+                         std::span<double> values, Combine combine, const EpilogueStep& step = {}) {
   PENSTOCK_ASSIGN_OR_RETURN(const Shape joint, broadcast_shapes(*operand.shape, shape));
   if (joint != shape) {
     return {StatusCode::kInvalidArgument, "operand of shape " + to_string(*operand.shape) +
@@ -104,9 +112,18 @@ Status combine_broadcast(const backends::TensorView& operand, const Shape& shape
                                               to_string(shape)};
   }
   const std::vector<int64_t> strides = broadcast_strides(*operand.shape, shape);
+  size_t at = 0;
+  if (step.is_dequantized()) {
+    const std::vector<float> numbers = read_numbers(operand);
+    for_each_index(shape, [&](const std::vector<int64_t>& index) {
+      const double number = numbers[static_cast<size_t>(dot(index, strides))];
+      values[at] = combine(values[at], (number - step.b) * step.a);
+      ++at;
+    });
+    return Status::ok();
+  }
   return dispatch(operand.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    size_t at = 0;
     for_each_index(shape, [&](const std::vector<int64_t>& index) {
       const T element = operand.as<const T>()[dot(index, strides)];
       values[at] = combine(values[at], static_cast<double>(static_cast<Compute<T>>(element)));
@@ -114,6 +131,11 @@ Status combine_broadcast(const backends::TensorView& operand, const Shape& shape
     });
     return Status::ok();
   });
+}
+
+// What is computed with in 8 bits.
+bool is_byte(DataType type) {
+  return type == DataType::kInt8 || type == DataType::kUInt8 || type == DataType::kFloat8E4M3FN;
 }
 
 bool may_broadcast(const ir::SymbolicShape& operand, const ir::SymbolicShape& result) {
@@ -148,7 +170,14 @@ std::string print_epilogue(const Epilogue& epilogue) {
                                          [&](const StepName& n) { return n.kind == step.kind; });
     if (!text.empty()) text += ';';
     text += name.name;
-    if (step.is_binary()) text += "(" + std::to_string(step.input) + ")";
+    if (step.is_binary()) {
+      text += "(" + std::to_string(step.input);
+      if (step.is_dequantized()) text += "," + number(step.a) + "," + number(step.b);
+      text += ")";
+    }
+    if (name.floats == 3) {
+      text += "(" + number(step.a) + "," + number(step.b) + "," + number(step.c) + ")";
+    }
     if (name.floats == 1) text += "(" + number(step.a) + ")";
     if (name.floats == 2) text += "(" + number(step.a) + "," + number(step.b) + ")";
   }
@@ -159,16 +188,28 @@ Status check_epilogue(const InferContext& context, size_t first_operand,
                       const ir::SymbolicShape& result) {
   PENSTOCK_ASSIGN_OR_RETURN(const Epilogue epilogue,
                             parse_epilogue(context.attributes().get_string("epilogue")));
-  if (!epilogue.empty() && !is_floating(context.dtype(0))) {
+  const bool is_quantized = is_byte(context.dtype(0)) && is_byte(context.dtype(1));
+  if (!epilogue.empty() && !is_quantized && !is_floating(context.dtype(0))) {
     return context.error("an epilogue needs floating elements, not " +
                          std::string(to_string(context.dtype(0))));
   }
   for (const EpilogueStep& step : epilogue) {
+    if (step.kind == Kind::kRound && !is_quantized) {
+      return context.error("epilogue '" + print_epilogue(epilogue) +
+                           "' rounds to 8 bits, and x has none");
+    }
     if (!step.is_binary()) continue;
     const auto input = static_cast<size_t>(step.input);
     if (input < first_operand || !context.has_input(input)) {
       return context.error("epilogue '" + print_epilogue(epilogue) + "' names input " +
                            std::to_string(step.input) + ", which is no operand");
+    }
+    if (step.is_dequantized() != is_byte(context.dtype(input)) ||
+        (step.is_dequantized() && !is_quantized)) {
+      return context.error("operand " + std::to_string(step.input) + " of '" +
+                           print_epilogue(epilogue) + "' is " +
+                           std::string(to_string(context.dtype(input))) +
+                           ": operands of 8 bits, and no others, have a scale and a zero point");
     }
     if (!may_broadcast(context.shape(input), result)) {
       return context.error("operand " + std::to_string(step.input) + " of shape " +
@@ -196,6 +237,8 @@ double activate(const EpilogueStep& step, double x) {
     case Kind::kHardSwish: return x * std::clamp(x / 6.0 + 0.5, 0.0, 1.0);
     case Kind::kHardSigmoid: return std::clamp(double{step.a} * x + step.b, 0.0, 1.0);
     case Kind::kElu: return x < 0 ? step.a * std::expm1(x) : x;
+    case Kind::kRound:
+      return step.a * std::clamp(std::nearbyint(x / step.a), double{step.b}, double{step.c});
   }
   return x;
 }
@@ -222,8 +265,8 @@ Status apply_epilogue(const backends::NodeFacts& node, const backends::KernelRun
     const backends::TensorView& operand = run.input(input);
     PENSTOCK_RETURN_IF_ERROR(
         step.kind == Kind::kAdd
-            ? combine_broadcast(operand, shape, values, std::plus<double>())
-            : combine_broadcast(operand, shape, values, std::multiplies<double>()));
+            ? combine_broadcast(operand, shape, values, std::plus<double>(), step)
+            : combine_broadcast(operand, shape, values, std::multiplies<double>(), step));
   }
   return Status::ok();
 }

@@ -27,13 +27,17 @@ struct EpilogueStep {
     kHardSwish,    // x * clip(x / 6 + 1/2, 0, 1)
     kHardSigmoid,  // clip(a * x + b, 0, 1)
     kElu,          // x < 0 ? a * (exp(x) - 1) : x
+    kRound,        // a * clip(round_half_even(x / a), b, c): through 8 bits and back
   };
   Kind kind = Kind::kRelu;
   int input = -1;
+  // Of an operand of 8 bits: element q stands for (q - b) * a. 0 is an operand as it is.
   float a = 0.0f;
   float b = 0.0f;
+  float c = 0.0f;
 
   bool is_binary() const { return kind == Kind::kAdd || kind == Kind::kMul; }
+  bool is_dequantized() const { return is_binary() && a != 0.0f; }
   bool operator==(const EpilogueStep&) const = default;
 };
 
@@ -44,7 +48,8 @@ Result<Epilogue> parse_epilogue(std::string_view text);
 std::string print_epilogue(const Epilogue& epilogue);
 
 // For shape rules: attribute "epilogue" parses, and each operand it names is at `first_operand` or
-// after, present, and broadcasts to `result`.
+// after, present, and broadcasts to `result`. Operands of 8 bits, with their scale, may stand in
+// the operators that compute in 8 bits.
 Status check_epilogue(const InferContext& context, size_t first_operand,
                       const ir::SymbolicShape& result);
 

@@ -28,6 +28,7 @@ Eltwise eltwise_of(const EpilogueStep& step) {
     case Kind::kHardSwish: return {algorithm::eltwise_hardswish, 1.0f / 6.0f, 0.5f};
     case Kind::kHardSigmoid: return {algorithm::eltwise_hardsigmoid, step.a, step.b};
     case Kind::kElu: return {algorithm::eltwise_elu, step.a, 0.0f};
+    case Kind::kRound: break;
   }
   return {algorithm::undef, 0.0f, 0.0f};
 }

@@ -1,9 +1,11 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "ops/convolution/convolve.h"
 #include "ops/convolution/filter.h"
 #include "ops/convolution/operators.h"
 #include "ops/convolution/window.h"
 #include "ops/epilogue.h"
-#include "ops/reference_util.h"
 
 namespace penstock::ops {
 namespace {
@@ -32,49 +34,21 @@ Status infer_conv(InferContext& context) {
 }
 
 Status run_conv(const NodeFacts& node, KernelRun& run) {
-  const Shape& x_shape = *run.input(0).shape;
-  const Shape& w_shape = *run.input(1).shape;
-  const Shape spatial = spatial_of(x_shape);
-  PENSTOCK_ASSIGN_OR_RETURN(const Window window,
-                            resolve_window(node.attributes, spatial_of(w_shape), spatial));
-  PENSTOCK_ASSIGN_OR_RETURN(const Shape y_spatial, output_extents(window, spatial));
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> x, read_doubles(run.input(0)));
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> w, read_doubles(run.input(1)));
-  std::vector<double> bias(w_shape[0], 0.0);
+  PENSTOCK_ASSIGN_OR_RETURN(
+      Convolved sums, convolve(node.attributes, *run.input(0).shape, x, *run.input(1).shape, w));
   if (run.has_input(2)) {
-    PENSTOCK_ASSIGN_OR_RETURN(bias, read_doubles(run.input(2)));
-  }
-
-  const int64_t channels = w_shape[0];
-  const int64_t channels_per_group = channels / node.attributes.get_int("group", 1);
-  const int64_t depth = w_shape[1];
-  const int64_t x_area = element_count(spatial);
-  const int64_t y_area = element_count(y_spatial);
-  const int64_t w_area = element_count(window.kernel);
-  Shape y_shape = {x_shape[0], channels};
-  y_shape.insert(y_shape.end(), y_spatial.begin(), y_spatial.end());
-  std::vector<double> y(element_count(y_shape));
-  std::vector<Tap> taps;
-  int64_t at = 0;
-  for_each_index(y_spatial, [&](const std::vector<int64_t>& position) {
-    taps_at(window, spatial, position, taps);
-    for (int64_t n = 0; n < x_shape[0]; ++n) {
-      for (int64_t m = 0; m < channels; ++m) {
-        double sum = bias[m];
-        for (int64_t c = 0; c < depth; ++c) {
-          const int64_t x_channel = m / channels_per_group * depth + c;
-          const double* x_plane = &x[(n * x_shape[1] + x_channel) * x_area];
-          const double* w_plane = &w[(m * depth + c) * w_area];
-          for (const Tap& tap : taps) sum += x_plane[tap.input] * w_plane[tap.kernel];
-        }
-        y[(n * channels + m) * y_area + at] = sum;
-      }
+    PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> bias, read_doubles(run.input(2)));
+    const auto area = static_cast<int64_t>(sums.values.size()) /
+                      std::max<int64_t>(1, sums.shape[0] * sums.shape[1]);
+    for (size_t i = 0; i < sums.values.size(); ++i) {
+      sums.values[i] += bias[static_cast<int64_t>(i) / area % sums.shape[1]];
     }
-    ++at;
-  });
-  PENSTOCK_RETURN_IF_ERROR(apply_epilogue(node, run, y_shape, y));
-  PENSTOCK_ASSIGN_OR_RETURN(const backends::TensorView output, run.output(0, y_shape));
-  return write_doubles(y, output);
+  }
+  PENSTOCK_RETURN_IF_ERROR(apply_epilogue(node, run, sums.shape, sums.values));
+  PENSTOCK_ASSIGN_OR_RETURN(const backends::TensorView output, run.output(0, sums.shape));
+  return write_doubles(sums.values, output);
 }
 
 }  // namespace

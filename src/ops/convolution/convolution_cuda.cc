@@ -152,6 +152,7 @@ DeviceStepKind kind_of(EpilogueStep::Kind kind) {
     case Kind::kHardSwish: return DeviceStepKind::kHardSwish;
     case Kind::kHardSigmoid: return DeviceStepKind::kHardSigmoid;
     case Kind::kElu: return DeviceStepKind::kElu;
+    case Kind::kRound: break;  // of quantized convolutions only
   }
   return DeviceStepKind::kRelu;
 }

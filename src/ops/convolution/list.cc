@@ -5,9 +5,8 @@
 namespace penstock::ops {
 
 OpList convolution_ops() {
-  return {&kConv,        &kConvInteger, &kConvTranspose,     &kMaxPool,
-          &kAveragePool, &kLpPool,      &kGlobalAveragePool, &kGlobalMaxPool,
-          &kMaxUnpool,   &kCol2Im,      &kDeformConv};
+  return {&kConv,   &kQuantizedConv,     &kConvInteger,   &kConvTranspose, &kMaxPool, &kAveragePool,
+          &kLpPool, &kGlobalAveragePool, &kGlobalMaxPool, &kMaxUnpool,     &kCol2Im,  &kDeformConv};
 }
 
 }  // namespace penstock::ops

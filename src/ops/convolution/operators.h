@@ -7,6 +7,7 @@ namespace penstock::ops {
 
 extern const OpDefinition kConv;
 extern const OpDefinition kConvInteger;
+extern const OpDefinition kQuantizedConv;
 extern const OpDefinition kConvTranspose;
 extern const OpDefinition kMaxPool;
 extern const OpDefinition kAveragePool;

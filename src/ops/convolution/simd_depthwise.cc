@@ -50,6 +50,7 @@ DepthwiseStepKind kind_of(EpilogueStep::Kind kind) {
     case Kind::kHardSwish: return DepthwiseStepKind::kHardSwish;
     case Kind::kHardSigmoid: return DepthwiseStepKind::kHardSigmoid;
     case Kind::kElu: return DepthwiseStepKind::kElu;
+    case Kind::kRound: break;  // of quantized convolutions only
   }
   return DepthwiseStepKind::kRelu;
 }

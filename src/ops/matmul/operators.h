@@ -6,6 +6,7 @@
 namespace penstock::ops {
 
 extern const OpDefinition kMatMul;
+extern const OpDefinition kQuantizedMatMul;
 extern const OpDefinition kMatMulInteger;
 extern const OpDefinition kDet;
 
