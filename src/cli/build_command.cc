@@ -57,9 +57,9 @@ void add_build_command(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output,--saveEngine", arguments->plan,
                       "Plan file to write (default: the model's name with .plan, in this folder)");
   arguments->flags.add_to(*command);
-  command->add_option(
-      "--stop-after", arguments->stop_after,
-      "End after this phase (import, simplify, recognise, fuse) or pass, and dump the graph");
+  command->add_option("--stop-after", arguments->stop_after,
+                      "End after this phase (import, simplify, recognise, quantize, fuse) or pass, "
+                      "and dump the graph");
   command
       ->add_option("--dump", arguments->dump,
                    "Where --stop-after writes the graph's text (default: stdout)")

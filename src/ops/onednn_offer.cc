@@ -63,7 +63,7 @@ backends::Offer offer_fastest(const backends::NodeFacts& node, std::vector<backe
   }
   if (!offer.forms.empty()) offer.refusal.clear();
   if (row_major && std::none_of(offer.forms.begin(), offer.forms.end(), is_row_major)) {
-    row_major->config = kForDataDependentShapes;
+    if (row_major->config.empty()) row_major->config = kForDataDependentShapes;
     offer.forms.push_back(*std::move(row_major));
   }
   return offer;

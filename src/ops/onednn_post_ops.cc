@@ -48,14 +48,18 @@ dnnl::primitive_attr PostOps::attributes() const {
   return attributes;
 }
 
+void append_activation(const EpilogueStep& step, PostOps& post_ops) {
+  const Eltwise eltwise = eltwise_of(step);
+  post_ops.ops.append_eltwise(eltwise.kind, eltwise.alpha, eltwise.beta);
+}
+
 Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& describe_operand,
                        PostOps& post_ops) {
   PENSTOCK_ASSIGN_OR_RETURN(const Epilogue epilogue,
                             parse_epilogue(node.attributes.get_string("epilogue")));
   for (const EpilogueStep& step : epilogue) {
     if (!step.is_binary()) {
-      const Eltwise eltwise = eltwise_of(step);
-      post_ops.ops.append_eltwise(eltwise.kind, eltwise.alpha, eltwise.beta);
+      append_activation(step, post_ops);
       continue;
     }
     const auto input = static_cast<size_t>(step.input);

@@ -20,6 +20,9 @@ struct PostOps {
   dnnl::primitive_attr attributes() const;
 };
 
+// Appends a step that has no operand; not `round`.
+void append_activation(const EpilogueStep& step, PostOps& post_ops);
+
 // How input i lies in memory, with the result's rank, extents of 1 where it repeats.
 using DescribeOperand = std::function<Result<dnnl::memory::desc>(size_t input)>;
 

@@ -14,6 +14,8 @@ const backends::TacticSource& onednn_tactics() {
                                                   {"GlobalAveragePool", &onednn_global_pool()},
                                                   {"GlobalMaxPool", &onednn_global_pool()},
                                                   {"MatMul", &onednn_matmul()},
+                                                  {"QuantizedConv", &onednn_quantized_conv()},
+                                                  {"QuantizedMatMul", &onednn_quantized_matmul()},
                                                   {"Reorder", &onednn_reorder()},
                                               });
   return kSource;

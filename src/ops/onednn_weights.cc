@@ -22,7 +22,7 @@ std::vector<PackedConstant> pack_weights(const NodeFacts& node, const memory::de
 Result<memory::desc> weights_as_given(const NodeFacts& node, const Shape& shape,
                                       const memory::desc& plain) {
   if (node.inputs[1].format.empty()) return plain;
-  return describe_format(DataType::kFloat32, shape, node.inputs[1].format);
+  return describe_format(node.inputs[1].dtype, shape, node.inputs[1].format);
 }
 
 std::unique_ptr<Kernel> weighted_kernel(const NodeFacts& node,

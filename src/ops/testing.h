@@ -77,6 +77,10 @@ struct OpCase {
   int threads = 2;
 };
 
+// The table for outputs of a case: sums rounded to 8 bits differ by one unit where kernels that
+// round otherwise on the way meet a tie.
+Tolerance tolerance(const OpCase& c, DataType type, int64_t terms = 1);
+
 // Runs the reference kernel. An error of it fails the test and gives no outputs.
 std::vector<HostTensor> reference(const OpCase& c);
 Status reference_status(const OpCase& c);

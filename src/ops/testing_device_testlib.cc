@@ -48,10 +48,10 @@ int64_t terms_of(const OpCase& c, const std::vector<HostTensor>& expected) {
   for (const HostTensor& input : c.inputs) {
     if (input.storage) largest = std::max(largest, element_count(input.shape));
   }
-  if (c.op == "Conv" && !c.inputs[1].shape.empty()) {
+  if ((c.op == "Conv" || c.op == "QuantizedConv") && !c.inputs[1].shape.empty()) {
     return element_count(c.inputs[1].shape) / std::max<int64_t>(1, c.inputs[1].shape[0]);
   }
-  if (c.op == "MatMul" && !c.inputs[0].shape.empty()) {
+  if ((c.op == "MatMul" || c.op == "QuantizedMatMul") && !c.inputs[0].shape.empty()) {
     const Shape& a = c.inputs[0].shape;
     const bool transposed = c.attributes.get_int("trans_a") != 0 && a.size() > 1;
     return transposed ? a[a.size() - 2] : a.back();
@@ -99,7 +99,7 @@ void expect_matches(Backend& device, const OpCase& c, const std::vector<HostTens
         for (size_t i = 0; i < expected.size(); ++i) {
           if (c.output_types[i] == DataType::kUndefined) continue;
           ASSERT_NE((*outputs)[i].storage, nullptr) << "output " << i << " was not written";
-          EXPECT_TRUE(matches((*outputs)[i], expected[i], tolerance(expected[i].dtype, terms)))
+          EXPECT_TRUE(matches((*outputs)[i], expected[i], tolerance(c, expected[i].dtype, terms)))
               << "output " << i;
         }
       }

@@ -21,12 +21,17 @@ bool has_known_attributes(const ir::Node& node) {
   return true;
 }
 
-// Weights quantized in the model stay so: a kernel may want them in eight bits. A Copy gives an
-// output memory of its own.
+// Weights quantized in the model stay so until quantized_products has taken what it can: it wants
+// them in 8 bits.
+bool is_quantized_weight(const ir::Node& node) {
+  return node.op == "DequantizeLinear" && node.inputs[0]->dtype != DataType::kInt32;
+}
+
+// A Copy gives an output memory of its own.
 bool may_fold(const ir::Node& node) {
   const ops::OpDefinition* definition = ops::find_op(node.op);
   if (definition == nullptr || definition->reference == nullptr || definition->is_stateful ||
-      !node.regions.empty() || node.op == "DequantizeLinear" || node.op == "Copy") {
+      !node.regions.empty() || node.op == "Copy") {
     return false;
   }
   size_t input_bytes = 0;
@@ -87,6 +92,24 @@ void replace_known_contents(Rewriter& rewriter, ir::Node& node) {
   }
 }
 
+Status fold(Rewriter& rewriter, ir::Node& node) {
+  Result<std::vector<ops::HostTensor>> results = run(node);
+  if (!results.is_ok()) {
+    return results.status().with_context("node '" + node.name + "' (" + node.op + ")");
+  }
+  const std::vector<ir::Value*> outputs = node.outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] == nullptr) continue;
+    const ops::HostTensor& tensor = (*results)[i];
+    auto constant = std::make_shared<ir::Constant>(*tensor.storage);
+    constant->dtype = tensor.dtype;
+    constant->shape = tensor.shape;
+    rewriter.replace_or_copy(
+        outputs[i], rewriter.graph().add_constant(outputs[i]->name, std::move(constant)), node);
+  }
+  return Status::ok();
+}
+
 }  // namespace
 
 // Runs the reference kernel of every node whose inputs are constants.
@@ -95,21 +118,18 @@ Status constant_folding(ir::Graph& graph) {
   for (ir::Node* node : rewriter.nodes()) {
     if (!rewriter.is_alive(node)) continue;
     if (node->op != "Copy") replace_known_contents(rewriter, *node);
-    if (!rewriter.is_alive(node) || !may_fold(*node)) continue;
-    Result<std::vector<ops::HostTensor>> results = run(*node);
-    if (!results.is_ok()) {
-      return results.status().with_context("node '" + node->name + "' (" + node->op + ")");
-    }
-    const std::vector<ir::Value*> outputs = node->outputs;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i] == nullptr) continue;
-      const ops::HostTensor& tensor = (*results)[i];
-      auto constant = std::make_shared<ir::Constant>(*tensor.storage);
-      constant->dtype = tensor.dtype;
-      constant->shape = tensor.shape;
-      rewriter.replace_or_copy(outputs[i],
-                               graph.add_constant(outputs[i]->name, std::move(constant)), *node);
-    }
+    if (!rewriter.is_alive(node) || is_quantized_weight(*node) || !may_fold(*node)) continue;
+    PENSTOCK_RETURN_IF_ERROR(fold(rewriter, *node));
+  }
+  return rewriter.finish();
+}
+
+// The same of weights in 8 bits and fewer that no product took as they are.
+Status dequantized_constants(ir::Graph& graph) {
+  Rewriter rewriter(graph);
+  for (ir::Node* node : rewriter.nodes()) {
+    if (!rewriter.is_alive(node) || !is_quantized_weight(*node) || !may_fold(*node)) continue;
+    PENSTOCK_RETURN_IF_ERROR(fold(rewriter, *node));
   }
   return rewriter.finish();
 }

@@ -55,5 +55,33 @@ graph g(%x : float32[2]) {
 )ir");
 }
 
+TEST(ConstantFolding, WeightsOf8BitsWaitForTheProducts) {
+  constexpr std::string_view kText = R"ir(
+graph g(%x : float32[n, 2]) {
+  %w = DequantizeLinear(const int8[2][3, -1], const float32[][0.5])
+  %b = DequantizeLinear(const int32[2][30, -10], const float32[][0.5])
+  %s = Mul(%x, %w)
+  %y = Add(%s, %b)
+  return %y
+}
+)ir";
+  test::expect_rewrite(constant_folding, kText, R"ir(
+graph g(%x : float32[n, 2]) {
+  %w : float32[2] = DequantizeLinear(const int8[2][3, -1], const float32[][0.5])
+  %s : float32[n, 2] = Mul(%x, %w)
+  %y : float32[n, 2] = Add(%s, const float32[2][15, -5])
+  return %y
+}
+)ir");
+  test::expect_rewrite(dequantized_constants, kText, R"ir(
+graph g(%x : float32[n, 2]) {
+  %b : float32[2] = DequantizeLinear(const int32[2][30, -10], const float32[][0.5])
+  %s : float32[n, 2] = Mul(%x, const float32[2][1.5, -0.5])
+  %y : float32[n, 2] = Add(%s, %b)
+  return %y
+}
+)ir");
+}
+
 }  // namespace
 }  // namespace penstock::passes

@@ -1,46 +1,12 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-#include "ops/elementwise/pointwise_program.h"
-#include "ops/epilogue.h"
+#include "passes/epilogue_steps.h"
 #include "passes/pass.h"
 #include "passes/pattern.h"
 
 namespace penstock::passes {
 namespace {
 
-// One step, and the operand it adds to the node's inputs.
-struct Step {
-  std::string text;
-  ir::Value* operand = nullptr;
-};
-
-// add(i) or mul(i) of a tensor of the result's shape, or of a constant.
-std::optional<Step> binary_step(const ir::Node& node, const ir::Value* x, size_t next_input) {
-  if ((node.op != "Add" && node.op != "Mul") || node.inputs[0] == node.inputs[1]) {
-    return std::nullopt;
-  }
-  ir::Value* operand = node.inputs[node.inputs[0] == x ? 1 : 0];
-  if (operand->dtype != x->dtype) return std::nullopt;
-  if (!operand->is_constant() && operand->shape != x->shape) return std::nullopt;
-  const std::string name = node.op == "Add" ? "add(" : "mul(";
-  return Step{name + std::to_string(next_input) + ")", operand};
-}
-
-// The call of a pointwise program without its operand is the step, where epilogues know it:
-// "clip($0,0,6)" gives "clip(0,6)".
-std::optional<Step> unary_step(const ir::Node& node, const ir::Value* x) {
-  if (node.inputs[0] != x) return std::nullopt;
-  std::optional<std::string> call = ops::pointwise_call(node);
-  if (!call || call->find("$1") != std::string::npos) return std::nullopt;
-  const size_t at = call->find("($0");
-  if (at == std::string::npos) return std::nullopt;
-  const std::string rest = call->substr(at + 3);
-  std::string text = call->substr(0, at);
-  if (rest != ")") text += "(" + rest.substr(1);
-  if (!ops::parse_epilogue(text).is_ok()) return std::nullopt;
-  return Step{text, nullptr};
-}
-
-std::optional<Step> step_of(const ir::Node& user, const ir::Node& node) {
+std::optional<EpilogueText> step_of(const ir::Node& user, const ir::Node& node) {
   const ir::Value* x = node.outputs[0];
   if (user.outputs.size() != 1 || user.outputs[0]->shape != x->shape ||
       user.outputs[0]->dtype != x->dtype || user.inputs.empty()) {
@@ -52,7 +18,7 @@ std::optional<Step> step_of(const ir::Node& user, const ir::Node& node) {
   // Input 2 is the bias, present or not.
   const size_t next_input = node.inputs.size() < 3 ? 3 : node.inputs.size();
   if (takes_operands) {
-    if (std::optional<Step> step = binary_step(user, x, next_input)) return step;
+    if (std::optional<EpilogueText> step = binary_step(user, x, next_input)) return step;
   }
   return unary_step(user, x);
 }
@@ -61,7 +27,7 @@ std::optional<Step> step_of(const ir::Node& user, const ir::Node& node) {
 ir::Node* absorb_user(Rewriter& rewriter, ir::Node& node) {
   ir::Node* user = rewriter.single_user(node.outputs[0]);
   if (user == nullptr) return nullptr;
-  const std::optional<Step> step = step_of(*user, node);
+  const std::optional<EpilogueText> step = step_of(*user, node);
   if (!step) return nullptr;
   // In the user's place: all that the user reads is computed by then.
   ir::Node fused;

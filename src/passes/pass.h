@@ -41,6 +41,13 @@ Status attention(ir::Graph& graph);
 Status attention_layout(ir::Graph& graph);
 Status attention_projections(ir::Graph& graph);
 
+// Quantize: products of 8-bit elements, for what models write as floats between QuantizeLinear and
+// DequantizeLinear.
+Status quantized_movement(ir::Graph& graph);
+Status quantized_products(ir::Graph& graph);
+Status quantized_epilogues(ir::Graph& graph);
+Status dequantized_constants(ir::Graph& graph);  // in constant_folding.cc
+
 // Fuse: one kernel for what can run as one.
 Status matmul_operands(ir::Graph& graph);
 Status epilogues(ir::Graph& graph);

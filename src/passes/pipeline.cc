@@ -42,6 +42,16 @@ constexpr Pass kRecognise[] = {
     {"dead_code", dead_code},
 };
 
+constexpr Pass kQuantize[] = {
+    {"quantized_movement", quantized_movement},        // brings dequantization to the products
+    {"constant_folding", constant_folding},            // of weights that something moved
+    {"quantized_products", quantized_products},        //
+    {"quantized_movement", quantized_movement},        // brings quantization to their results
+    {"quantized_epilogues", quantized_epilogues},      // before others absorb what they share
+    {"dequantized_constants", dequantized_constants},  // what no product wanted in 8 bits
+    {"dead_code", dead_code},
+};
+
 constexpr Pass kFuse[] = {
     {"matmul_operands", matmul_operands},      // before epilogues: a factor is not one
     {"epilogues", epilogues},                  // the largest saving: no extra pass over memory
@@ -53,6 +63,7 @@ constexpr Pass kFuse[] = {
 constexpr Phase kPhases[] = {
     {"simplify", kSimplify, 6},
     {"recognise", kRecognise, 1},
+    {"quantize", kQuantize, 1},
     {"fuse", kFuse, 1},
 };
 

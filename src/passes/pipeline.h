@@ -20,7 +20,7 @@ struct Phase {
   int most_rounds = 1;  // repeated while the graph changes, up to this often
 };
 
-// simplify, recognise, fuse.
+// simplify, recognise, quantize, fuse.
 std::span<const Phase> phases();
 
 struct PipelineOptions {

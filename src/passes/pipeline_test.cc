@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ops/testing.h"
 #include "passes/testing.h"
 
 namespace penstock::passes {
@@ -99,6 +100,43 @@ graph g(%x : float32[n, 3, 6, 6]) {
 )ir");
 }
 
+// A block of a network as quantizers write it, on the 8 bits alone.
+TEST(Pipeline, AQuantizedBlockRunsIn8Bits) {
+  constexpr std::string_view kBlock = R"ir(
+graph g(%x : float32[batch, 8, 9, 9]) {
+  %q = QuantizeLinear(%x, const float32[][0.02], const uint8[][128]) {output_dtype = 2}
+  %f = DequantizeLinear(%q, const float32[][0.02], const uint8[][128])
+  %w = DequantizeLinear(const int8[8, 8, 3, 3]random, const float32[8][0.01, 0.02, 0.01, 0.02, 0.01, 0.02, 0.01, 0.02]) {axis = 0}
+  %b = DequantizeLinear(const int32[8]random, const float32[][0.0002])
+  %c = Conv(%f, %w, %b) {pads = [1, 1, 1, 1]}
+  %cq = QuantizeLinear(%c, const float32[][0.05], const uint8[][120]) {output_dtype = 2}
+  %cf = DequantizeLinear(%cq, const float32[][0.05], const uint8[][120])
+  %s = Add(%cf, %f)
+  %r = Relu(%s)
+  %rq = QuantizeLinear(%r, const float32[][0.04], const uint8[][0]) {output_dtype = 2}
+  %rf = DequantizeLinear(%rq, const float32[][0.04], const uint8[][0])
+  %p = MaxPool(%rf) {kernel_shape = [2, 2], strides = [2, 2]}
+  %pq = QuantizeLinear(%p, const float32[][0.04], const uint8[][0]) {output_dtype = 2}
+  %y = DequantizeLinear(%pq, const float32[][0.04], const uint8[][0])
+  return %y
+})ir";
+  ir::Graph graph = test::parsed(kBlock);
+  const Status done = run_pipeline(graph);
+  ASSERT_TRUE(done.is_ok()) << done.message();
+  std::vector<std::string> ops;
+  for (const ir::Node& node : graph.main.nodes) ops.push_back(node.op);
+  EXPECT_EQ(ops, (std::vector<std::string>{"QuantizeLinear", "QuantizedConv", "MaxPool",
+                                           "DequantizeLinear"}));
+  ir::Graph before = test::parsed(kBlock);
+  const test::Extents extents = {{"batch", 2}};
+  const auto inputs = test::random_inputs(before, extents);
+  const auto expected = test::evaluate(before, extents, inputs);
+  const auto actual = test::evaluate(graph, extents, inputs);
+  ASSERT_TRUE(expected.is_ok() && actual.is_ok());
+  // Sums in float32 and in integers may fall to two sides of a tie: one unit.
+  EXPECT_TRUE(ops::test::matches(actual->at(0), expected->at(0), {0.041, 0}));
+}
+
 TEST(Pipeline, StopsAfterAPassOrAPhase) {
   const std::vector<std::string> names = pipeline_names();
   EXPECT_EQ(names.front(), "simplify");
@@ -110,7 +148,8 @@ TEST(Pipeline, StopsAfterAPassOrAPhase) {
     options.on_pass = [&](std::string_view pass, size_t, size_t) { ran.emplace_back(pass); };
     const Status done = run_pipeline(graph, options);
     ASSERT_TRUE(done.is_ok()) << done.message();
-    const bool is_phase = name == "simplify" || name == "recognise" || name == "fuse";
+    const bool is_phase =
+        name == "simplify" || name == "recognise" || name == "quantize" || name == "fuse";
     EXPECT_EQ(ran.back(), is_phase ? "dead_code" : name);
   }
 }

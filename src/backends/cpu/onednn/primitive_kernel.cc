@@ -92,6 +92,16 @@ Argument PrimitiveKernel::input_as(int id, size_t input, const void* data,
   return target;
 }
 
+Argument PrimitiveKernel::constant(int id, const memory::desc& desc, const void* data) {
+  constants_.push_back(
+      ir::make_constant(DataType::kUInt8, {static_cast<int64_t>(desc.get_size())}, data));
+  return {id, desc, Source::kConstant, 0, const_cast<std::byte*>(constants_.back()->data)};
+}
+
+Argument PrimitiveKernel::scratch(int id, const memory::desc& desc) {
+  return {id, desc, Source::kWorkspace, reserve(desc.get_size()), nullptr};
+}
+
 std::unique_ptr<KernelState> PrimitiveKernel::create_state() const {
   auto state =
       guarded([&] { return std::unique_ptr<KernelState>(std::make_unique<State>(*this)); });

@@ -40,6 +40,10 @@ class PrimitiveKernel : public Kernel {
   // Throws.
   Argument input_as(int id, size_t input, const void* data, const dnnl::memory::desc& given,
                     const dnnl::memory::desc& wanted);
+  // Bytes that the kernel keeps, copied from `data`, as argument `id`.
+  Argument constant(int id, const dnnl::memory::desc& desc, const void* data);
+  // A tensor between two primitives.
+  Argument scratch(int id, const dnnl::memory::desc& desc);
   void set_output_shape(Shape shape) { output_shape_ = std::move(shape); }
 
   size_t workspace_bytes() const override { return workspace_bytes_; }
