@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -267,32 +268,7 @@ class CodedBackend : public backends::Backend {
   std::string fingerprint() const override { return kind_; }
   std::string instruction_set() const override { return "coded"; }
   bool supports_instruction_set(std::string_view name) const override { return name == "coded"; }
-  void* allocate(size_t bytes) override {
-    auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 64 : bytes));
-    const std::lock_guard lock(mutex_);
-    blocks_[memory] = bytes;
-    return memory;
-  }
-  void deallocate(void* memory, size_t) override {
-    {
-      const std::lock_guard lock(mutex_);
-      blocks_.erase(static_cast<std::byte*>(memory));
-    }
-    ::operator delete(memory);
-  }
-  void* allocate_staging(size_t bytes) override {
-    auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 64 : bytes));
-    const std::lock_guard lock(mutex_);
-    locked_[memory] = bytes;
-    return memory;
-  }
-  void deallocate_staging(void* memory, size_t) override {
-    {
-      const std::lock_guard lock(mutex_);
-      locked_.erase(static_cast<std::byte*>(memory));
-    }
-    ::operator delete(memory);
-  }
+  Status health() const override { return lost_ ? lost_status() : Status::ok(); }
   Status copy_in(void* device, const void* host, size_t bytes, backends::Stream& stream) override {
     PENSTOCK_RETURN_IF_ERROR(check(can_reach(device) && !can_reach(host)));
     if (lies_in(locked_, host)) {
@@ -343,6 +319,31 @@ class CodedBackend : public backends::Backend {
     return sources_;
   }
 
+  // As after an illegal address in a kernel: every call fails from here on.
+  void lose() { lost_ = true; }
+  // The bytes that the device has for this process; what does not fit fails.
+  void set_capacity(size_t bytes) { capacity_ = bytes; }
+  // Another device's, which neither this one nor the host reaches.
+  void add_foreign(const void* address) { foreign_ = address; }
+  Status check_address(const void* address) const override {
+    if (address == nullptr || address != foreign_) return Status::ok();
+    return {StatusCode::kInvalidArgument, "the address is memory of " + kind_ + ":7"};
+  }
+
+ protected:
+  Result<void*> allocate_memory(size_t bytes) override {
+    PENSTOCK_RETURN_IF_ERROR(health());
+    if (bytes > capacity_) return Status(StatusCode::kOutOfMemory, "the device is full");
+    capacity_ -= bytes;
+    return take(blocks_, bytes);
+  }
+  void free_memory(void* memory) override { capacity_ += give_back(blocks_, memory); }
+  Result<void*> allocate_staging_memory(size_t bytes) override {
+    PENSTOCK_RETURN_IF_ERROR(health());
+    return take(locked_, bytes);
+  }
+  void free_staging_memory(void* memory) override { give_back(locked_, memory); }
+
  private:
   using Blocks = std::map<std::byte*, size_t>;
 
@@ -354,13 +355,38 @@ class CodedBackend : public backends::Backend {
     --after;
     return at < after->first + after->second;
   }
-  static Status check(bool right) {
+  void* take(Blocks& blocks, size_t bytes) {
+    constexpr std::align_val_t kAlignment{64};
+    auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 64 : bytes, kAlignment));
+    const std::lock_guard lock(mutex_);
+    blocks[memory] = bytes;
+    return memory;
+  }
+  size_t give_back(Blocks& blocks, void* memory) {
+    size_t bytes = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      auto found = blocks.find(static_cast<std::byte*>(memory));
+      bytes = found->second;
+      blocks.erase(found);
+    }
+    ::operator delete (memory, std::align_val_t{64});
+    return bytes;
+  }
+  static Status lost_status() {
+    return {StatusCode::kDeviceLost, "the device is lost: end this process and start it again"};
+  }
+  Status check(bool right) const {
+    PENSTOCK_RETURN_IF_ERROR(health());
     if (right) return Status::ok();
     return {StatusCode::kInternal, "a copy between the wrong memories"};
   }
 
   std::string kind_;
   int number_;
+  bool lost_ = false;
+  std::atomic<size_t> capacity_ = size_t{1} << 40;
+  const void* foreign_ = nullptr;
   mutable std::mutex mutex_;
   Blocks blocks_;
   Blocks locked_;  // page-locked, of the host

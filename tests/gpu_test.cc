@@ -322,6 +322,100 @@ TEST_F(Gpu, ContextsRunSideBySide) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Two contexts on two streams and one piece of memory: a run waits for the one before on the
+// device.
+TEST_F(Gpu, RunsThatShareScratchComeOneAfterTheOther) {
+  for (const With with : {With::kNothing, With::kRoot}) {
+    const Engine engine = Engine::deserialize(build("cuda:0", with)->plan).value();
+    ContextOptions options;
+    options.scratch = engine.create_shared_scratch();
+    struct User {
+      ExecutionContext context;
+      Stream stream;
+      std::vector<float> x, y;
+    };
+    std::vector<User> users;
+    for (int u = 0; u < 2; ++u) {
+      users.push_back(
+          {engine.create_context(options).value(), engine.create_stream().value(), {}, {}});
+    }
+    for (int i = 0; i < 8; ++i) {
+      for (size_t u = 0; u < users.size(); ++u) {
+        User& user = users[u];
+        const int64_t batch = i < 4 ? 2 : 2 + i % 3 + static_cast<int64_t>(u);  // then it grows
+        OK(user.context.wait());
+        user.x = numbers(batch, i + static_cast<int>(u));
+        user.y.assign(user.x.size(), 0);
+        OK(user.context.set_input_shape("x", {batch, kWidth}));
+        OK(user.context.set_tensor_address("x", user.x.data()));
+        OK(user.context.set_tensor_address("y", user.y.data()));
+        OK(user.context.enqueue(user.stream));
+      }
+      for (size_t u = 0; u < users.size(); ++u) {
+        OK(users[u].context.wait());
+        expect_near(users[u].y.data(), static_cast<int64_t>(users[u].y.size()) / kWidth,
+                    i + static_cast<int>(u), with);
+      }
+    }
+    EXPECT_GT(options.scratch.bytes(), 0U);
+  }
+}
+
+TEST_F(Gpu, ItsMemoryIsCountedAndLimited) {
+  const DeviceMemory before = device_->memory().value();
+  EXPECT_GE(before.weights, kWidth * kWidth * sizeof(float));
+  EXPECT_GE(before.held, before.weights);
+  {
+    const Buffer buffer = device_->allocate(1 << 20).value();
+    const Buffer locked = device_->allocate_host(1 << 20).value();
+    EXPECT_EQ(device_->memory()->buffers, before.buffers + (1 << 20));
+    EXPECT_EQ(device_->memory()->page_locked, before.page_locked + (1 << 20));
+  }
+  ExecutionContext context = engine_->create_context().value();
+  std::vector<float> x = numbers(2, 1);
+  std::vector<float> y(x.size());
+  OK(context.set_input_shape("x", {2, kWidth}));
+  OK(context.set_tensor_address("x", x.data()));
+  OK(context.set_tensor_address("y", y.data()));
+  OK(context.run());
+  EXPECT_GT(device_->memory()->scratch, before.scratch);
+  EXPECT_GT(device_->memory()->tensors, before.tensors);
+
+  device_->set_memory_limit(device_->memory()->held + 1024);
+  std::vector<float> large = numbers(4096, 1);
+  OK(context.set_input_shape("x", {4096, kWidth}));
+  OK(context.set_tensor_address("x", large.data()));
+  const Status status = context.run();
+  EXPECT_EQ(status.code(), StatusCode::kOutOfMemory) << status.message();
+  EXPECT_THAT(status.message(), HasSubstr("cuda:0"));
+  EXPECT_EQ(Engine::deserialize(*plan_).status().code(), StatusCode::kOutOfMemory);
+  OK(context.set_input_shape("x", {2, kWidth}));
+  OK(context.set_tensor_address("x", x.data()));
+  OK(context.run());
+  expect_near(y.data(), 2, 1);
+  device_->set_memory_limit(0);
+}
+
+TEST_F(Gpu, ScratchMemoryOfTheCallers) {
+  ExecutionContext context = engine_->create_context().value();
+  std::vector<float> x = numbers(3, 5);
+  std::vector<float> y(x.size());
+  OK(context.set_input_shape("x", {3, kWidth}));
+  OK(context.set_tensor_address("x", x.data()));
+  OK(context.set_tensor_address("y", y.data()));
+  const uint64_t bytes = context.scratch_bytes().value();
+  const uint64_t before = device_->memory()->scratch;
+  const Buffer memory = device_->allocate(bytes).value();
+  OK(context.set_scratch_memory(memory.data(), bytes));
+  for (int i = 0; i < 4; ++i) OK(context.run());
+  expect_near(y.data(), 3, 5);
+  EXPECT_EQ(device_->memory()->scratch, before);
+  EXPECT_THAT(
+      context.set_scratch_memory(x.data() - reinterpret_cast<uintptr_t>(x.data()) % 64 / 4, bytes)
+          .message(),
+      HasSubstr("no memory of cuda:0"));
+}
+
 TEST_F(Gpu, EventsOrderStreamsAndTellTime) {
   ExecutionContext context = engine_->create_context().value();
   Stream first = device_->create_stream().value();

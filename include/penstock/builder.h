@@ -36,8 +36,11 @@ struct BuildOptions {
   // Tactic sources to use, by name ("simd", "onednn"); empty: all. Reference kernels always remain.
   std::vector<std::string> tactic_sources;
   uint64_t workspace_bytes = 0;  // most scratch memory one kernel may use; 0: no limit
-  std::string stop_after;        // end after this phase or pass, writing no plan
-  std::filesystem::path dump;    // with stop_after: where the graph's text goes; empty: none
+  // Sets Device::set_memory_limit() of the device first; 0 leaves it as it is. A tactic that does
+  // not fit is not taken.
+  uint64_t memory_limit_bytes = 0;
+  std::string stop_after;      // end after this phase or pass, writing no plan
+  std::filesystem::path dump;  // with stop_after: where the graph's text goes; empty: none
   // Called with what happens and how far it is, 0 to 1; from the building thread.
   std::function<void(std::string_view what, double fraction)> progress;
   // Called with a line of text for each phase, each pass that changed the graph, and each node's

@@ -119,6 +119,16 @@ class ExecutionContext {
   Result<Value> output_value(std::string_view name) const;
   size_t memory_bytes() const;  // scratch memory held now
 
+  // Bytes that the steps need of the device's memory for workspace and the values between them,
+  // under the present input shapes; inputs and outputs not counted.
+  Result<uint64_t> scratch_bytes();
+  // Memory of the engine's device for that, in place of the context's own: aligned to 64 bytes,
+  // the caller's to keep until set again; null ends it. A run that needs more is an error that
+  // tells how much. Several contexts may be given the same memory: that no two of them run at the
+  // same time is the caller's affair. Errors: kInvalidArgument, also for a context of a
+  // SharedScratch.
+  Status set_scratch_memory(void* memory, uint64_t bytes);
+
   // For tools: sees every tensor that a step wrote, row-major or not, right after the step.
   using StepObserver =
       std::function<void(std::string_view value, DataType dtype, const Shape& shape,

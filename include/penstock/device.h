@@ -21,6 +21,23 @@ struct DeviceInfo {
   uint64_t free_memory = 0;     // bytes, when it was asked
 };
 
+// Memory of a device, in bytes. What this process holds is what it took through Penstock; the CUDA
+// context, code of kernels and what libraries take for themselves is not among it. Weights of plans
+// for the CPU are the mapped file's, and not counted.
+struct DeviceMemory {
+  uint64_t total = 0;
+  uint64_t free = 0;         // now, for all processes together
+  uint64_t held = 0;         // by this process: the sum of the five below
+  uint64_t peak = 0;         // most held at once, since the start or reset_peak_memory()
+  uint64_t limit = 0;        // of `held`; 0: none
+  uint64_t weights = 0;      // of engines
+  uint64_t scratch = 0;      // values between the steps of contexts, and workspace
+  uint64_t tensors = 0;      // inputs and outputs that contexts keep
+  uint64_t tuning = 0;       // of builds
+  uint64_t buffers = 0;      // of the application
+  uint64_t page_locked = 0;  // of the host, for copies to and from this device; under no limit
+};
+
 // Memory of a device, or page-locked memory of the host, freed with this object. Aligned to 64
 // bytes or more, contents undefined.
 class Buffer {
@@ -59,7 +76,14 @@ class Device {
   bool is_host() const;      // its memory is the host's
   Result<DeviceInfo> info() const;
 
-  // Errors: kOutOfMemory.
+  Result<DeviceMemory> memory() const;
+  // The most that this process may hold of the device's memory, all engines, contexts and buffers
+  // together; 0: no limit. What is held already stays. Until this is called, the environment's
+  // PENSTOCK_MEMORY_LIMIT holds: "4GiB" for each device, or "cuda:0=4GiB,cpu=8GiB".
+  void set_memory_limit(uint64_t bytes) const;
+  void reset_peak_memory() const;  // to what is held now
+
+  // Errors: kOutOfMemory, with what was asked for, what is held for what, and the limit.
   Result<Buffer> allocate(size_t bytes) const;
   // Memory of the host that copies to and from the device run beside kernels with, and fastest.
   Result<Buffer> allocate_host(size_t bytes) const;

@@ -18,10 +18,28 @@ namespace penstock {
 class ExecutionContext;
 namespace runtime {
 class EngineState;
-}
+class ScratchState;
+}  // namespace runtime
 
 // Of a context's profile: the first one that the input shapes and values fit.
 inline constexpr int kAutomaticProfile = -1;
+
+// Scratch memory that contexts share, of any engines of one device: as much as the most demanding
+// of them needs, in place of as much as all of them. Their runs come one after the other: on a GPU
+// in the order in which they were enqueued, on whatever streams, and nobody waits for it; where
+// steps are the CPU's, the thread that runs them waits its turn. Copies share it. What depends on
+// data (late steps) stays in the memory of each context.
+class SharedScratch {
+ public:
+  SharedScratch() = default;  // none: a context has its own
+  uint64_t bytes() const;     // held now
+
+ private:
+  friend class Engine;
+  explicit SharedScratch(std::shared_ptr<runtime::ScratchState> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<runtime::ScratchState> state_;
+};
 
 struct ContextOptions {
   int threads = 0;  // threads that share each kernel; 0: as many as the plan was tuned for
@@ -30,12 +48,15 @@ struct ContextOptions {
   int64_t max_loop_iterations = 10'000'000;  // of all loops together; 0: no limit
   // That the context may hold, of the host's memory and of the device's each; 0: what they have.
   uint64_t max_memory_bytes = 0;
+  SharedScratch scratch = {};  // of Engine::create_shared_scratch(), not counted above
 };
 
 struct EngineOptions {
   // "cuda:1": a device of the kind and architecture that the plan was built for. Empty or "auto":
   // the one that the environment's PENSTOCK_DEVICE names where it is of that kind, else the first.
   std::string device;
+  // Sets Device::set_memory_limit() of that device first; 0 leaves it as it is.
+  uint64_t memory_limit_bytes = 0;
 };
 
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which
@@ -63,6 +84,8 @@ class Engine {
 
   // Cheap: no weights are copied. Scratch memory is taken when shapes are set.
   Result<ExecutionContext> create_context(ContextOptions options = {}) const;
+  // For contexts of this engine and others of its device that do not run at the same time.
+  SharedScratch create_shared_scratch() const;
   // An in-order queue with its own threads; 0 means as many as the plan was tuned for.
   Result<Stream> create_stream(int threads = 0) const;
 

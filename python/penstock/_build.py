@@ -35,7 +35,7 @@ def integer(name: str, value: Any, least: int) -> int:
         number = value.__index__()
     except AttributeError:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
-    if number < least or number >= 2**63 or (name not in ("workspace", "seed") and number >= 2**31):
+    if number < least or number >= 2**63 or (name not in ("workspace", "memory_limit", "seed") and number >= 2**31):
         raise _penstock_error(f"{name}: {number} is out of range")
     return number
 
@@ -93,6 +93,7 @@ def build(
     timing_cache: str | os.PathLike[str] | None = None,
     workspace: int = 0,
     device: str = "cpu",
+    memory_limit: int = 0,
     fp16: bool = False,
     bf16: bool = False,
     tf32: bool = False,
@@ -113,6 +114,7 @@ def build(
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
     device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
     fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
+    memory_limit: most bytes of the device that this process may hold, as Device.set_memory_limit(); 0: as it is.
     tf32: on a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.

@@ -65,6 +65,7 @@ struct Settings {
   std::filesystem::path timing_cache;
   uint64_t workspace_bytes;
   std::vector<std::string> tactic_sources;
+  uint64_t memory_limit_bytes;
   nb::object progress;
   nb::object log;
 };
@@ -81,6 +82,7 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.workspace_bytes = settings.workspace_bytes;
   options.tactic_sources = settings.tactic_sources;
   if (!settings.progress.is_none()) {
+  options.memory_limit_bytes = settings.memory_limit_bytes;
     options.progress = [&](std::string_view what, double fraction) {
       error.guard([&] { settings.progress(nb::str(what.data(), what.size()), fraction); });
     };

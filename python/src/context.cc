@@ -460,6 +460,22 @@ size_t PyContext::memory_bytes() {
   return context_->memory_bytes();
 }
 
+uint64_t PyContext::scratch_bytes() {
+  const Use use(*this);
+  Result<uint64_t> bytes = Status();
+  {
+    nb::gil_scoped_release unlocked;
+    bytes = context_->scratch_bytes();
+  }
+  return take(std::move(bytes));
+}
+
+void PyContext::set_scratch_memory(uint64_t address, uint64_t bytes) {
+  const Use use(*this);
+  settle();
+  check(context_->set_scratch_memory(reinterpret_cast<void*>(address), bytes));
+}
+
 // Alone among the calls, while another thread runs.
 void PyContext::cancel() { context_->cancel(); }
 
@@ -538,7 +554,15 @@ void bind_context(nb::module_& module) {
                    "before the first.")
       .def("set_profiler", &PyContext::set_profiler, nb::arg("function").none(),
            "Calls function(step, milliseconds) after every step; None ends that.")
-      .def_prop_ro("memory_bytes", &PyContext::memory_bytes, "Scratch memory held now.");
+      .def_prop_ro("memory_bytes", &PyContext::memory_bytes, "Scratch memory held now.")
+      .def_prop_ro("scratch_bytes", &PyContext::scratch_bytes,
+                   "Bytes that the steps need of the device's memory for workspace and the values "
+                   "between them, under the present input shapes.")
+      .def("set_scratch_memory", &PyContext::set_scratch_memory, nb::arg("address"),
+           nb::arg("nbytes"),
+           "Memory of the engine's device for that, in place of the context's own, which the "
+           "caller keeps until another is set; 0 ends it. That no two contexts run on it at the "
+           "same time is the caller's affair.");
 }
 
 }  // namespace penstock::python

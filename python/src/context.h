@@ -69,6 +69,9 @@ class PyContext {
   std::optional<int> optimization_profile();
   void set_profiler(nb::object function);
   size_t memory_bytes();
+  uint64_t scratch_bytes();
+  // Memory of the engine's device, which the caller keeps; 0 ends it.
+  void set_scratch_memory(uint64_t address, uint64_t bytes);
   void cancel();
   // Waits for the enqueued runs of all contexts.
   static void settle_all();

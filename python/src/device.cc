@@ -132,10 +132,35 @@ auto fact(Part DeviceInfo::*part) {
   return [part](const Device& self) { return take(self.info()).*part; };
 }
 
+void bind_memory(nb::module_& module) {
+  nb::class_<DeviceMemory>(module, "DeviceMemory",
+                           "Bytes of a device's memory; made by Device.memory(). What this process "
+                           "holds is what it took through Penstock.")
+      .def_ro("total", &DeviceMemory::total)
+      .def_ro("free", &DeviceMemory::free, "Now, for all processes together.")
+      .def_ro("held", &DeviceMemory::held, "By this process: the sum of the five uses.")
+      .def_ro("peak", &DeviceMemory::peak,
+              "Most held at once, since the start or reset_peak_memory().")
+      .def_ro("limit", &DeviceMemory::limit, "Of what is held; 0: none.")
+      .def_ro("weights", &DeviceMemory::weights, "Of engines.")
+      .def_ro("scratch", &DeviceMemory::scratch,
+              "Values between the steps of contexts, and workspace.")
+      .def_ro("tensors", &DeviceMemory::tensors, "Inputs and outputs that contexts keep.")
+      .def_ro("tuning", &DeviceMemory::tuning, "Of builds.")
+      .def_ro("buffers", &DeviceMemory::buffers, "Of the application.")
+      .def_ro("page_locked", &DeviceMemory::page_locked,
+              "Of the host, for copies to and from the device; under no limit.")
+      .def("__repr__", [](const DeviceMemory& self) {
+        return "<penstock.DeviceMemory: " + std::to_string(self.held) + " bytes held, peak " +
+               std::to_string(self.peak) + ", limit " + std::to_string(self.limit) + ">";
+      });
+}
+
 }  // namespace
 
 void bind_device(nb::module_& module) {
   bind_buffer(module);
+  bind_memory(module);
   bind_event(module);
   bind_stream(module);
   nb::class_<Device> device(module, "Device",
@@ -155,6 +180,13 @@ void bind_device(nb::module_& module) {
                    "'avx512'; of a GPU its compute capability: 'sm_90'.")
       .def_prop_ro("total_memory", fact(&DeviceInfo::total_memory), "Bytes.")
       .def_prop_ro("free_memory", fact(&DeviceInfo::free_memory), "Bytes, now.")
+      .def(
+          "memory", [](const Device& self) { return unlocked([&] { return self.memory(); }); },
+          "What there is, what this process holds and for what.")
+      .def("set_memory_limit", &Device::set_memory_limit, nb::arg("nbytes"),
+           "The most that this process may hold of the device's memory; 0: no limit. Until this is "
+           "called, the environment's PENSTOCK_MEMORY_LIMIT holds.")
+      .def("reset_peak_memory", &Device::reset_peak_memory)
       .def(
           "allocate",
           [](const Device& self, size_t bytes) {

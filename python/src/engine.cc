@@ -113,21 +113,26 @@ void bind_tensor_info(nb::module_& module) {
 
 void bind_engine(nb::module_& module) {
   bind_tensor_info(module);
+  nb::class_<SharedScratch>(module, "SharedScratch",
+                            "Scratch memory that contexts share, as much as the most demanding of "
+                            "them needs; made by Engine.create_shared_scratch().")
+      .def_prop_ro("nbytes", &SharedScratch::bytes, "Held now.");
   nb::class_<Engine>(module, "Engine",
                      "An opened plan: immutable, usable from any thread, owner of the weights that "
                      "all its contexts share.")
       .def(
           "__init__",
-          [](Engine* self, nb::object plan, const std::string& device) {
-            new (self) Engine(open(plan, {device}));
+          [](Engine* self, nb::object plan, const std::string& device, uint64_t memory_limit) {
+            new (self) Engine(open(plan, {device, memory_limit}));
           },
-          nb::arg("plan"), nb::arg("device") = "auto",
+          nb::arg("plan"), nb::arg("device") = "auto", nb::arg("memory_limit") = 0,
           nb::sig("def __init__(self, plan: str | os.PathLike[str] | Plan | bytes, device: str = "
-                  "'auto')"),
+                  "'auto', memory_limit: int = 0)"),
           "Opens a plan: a file, which is mapped, a Plan, which is shared, or bytes, copied. A "
           "plan "
           "for a GPU runs on any of the same architecture: 'cuda:1'; 'auto' is the first, or what "
-          "the environment's PENSTOCK_DEVICE names.")
+          "the environment's PENSTOCK_DEVICE names. A memory_limit in bytes is set on the device, "
+          "for the whole process: Device.set_memory_limit().")
       .def_prop_ro(
           "device", [](const Engine& self) { return self.device(); }, "The Device that it runs on.")
       .def_prop_ro("inputs", &Engine::inputs)
@@ -158,20 +163,25 @@ void bind_engine(nb::module_& module) {
       .def(
           "create_context",
           [](const Engine& self, int threads, std::optional<int> profile, int64_t iterations,
-             uint64_t memory) {
-            return new PyContext(
-                self, {threads, profile.value_or(kAutomaticProfile), iterations, memory});
+             uint64_t memory, const SharedScratch* scratch) {
+            return new PyContext(self, {threads, profile.value_or(kAutomaticProfile), iterations,
+                                        memory, scratch == nullptr ? SharedScratch() : *scratch});
           },
           nb::arg("threads") = 0, nb::arg("profile") = nb::none(),
           nb::arg("max_loop_iterations") = ContextOptions().max_loop_iterations,
-          nb::arg("max_memory_bytes") = 0,
+          nb::arg("max_memory_bytes") = 0, nb::arg("scratch") = nb::none(),
           nb::sig("def create_context(self, threads: int = 0, profile: int | None = None, "
-                  "max_loop_iterations: int = 10000000, max_memory_bytes: int = 0) -> Context"),
+                  "max_loop_iterations: int = 10000000, max_memory_bytes: int = 0, scratch: "
+                  "SharedScratch | None = None) -> Context"),
           "A context of its own shapes, arrays and scratch memory; 0 threads: as many as the plan "
           "was tuned for. It runs under this profile, or under the first that its inputs fit. A "
           "run "
           "whose loops go on for more than max_loop_iterations in all (0: no limit), or that needs "
-          "more than max_memory_bytes (0: what host and device have), ends with an error.")
+          "more than max_memory_bytes (0: what host and device have), ends with an error. Contexts "
+          "that are given one SharedScratch share that memory, and run one after the other.")
+      .def("create_shared_scratch", &Engine::create_shared_scratch,
+           "Scratch memory for contexts, of this engine and others of its device, that do not run "
+           "at the same time.")
       .def(
           "create_stream",
           [](const Engine& self, int threads) {

@@ -25,6 +25,46 @@ Status Stream::wait_for(const std::shared_ptr<Event>& event) {
   return Status::ok();
 }
 
+Result<void*> Backend::allocate(size_t bytes, MemoryUse use) {
+  PENSTOCK_RETURN_IF_ERROR(budget_.take(bytes, use, device()));
+  Result<void*> memory = allocate_memory(bytes);
+  if (memory.is_ok()) return memory;
+  budget_.give_back(bytes, use);
+  if (memory.status().code() != StatusCode::kOutOfMemory) return memory;
+  const Result<MemoryFacts> facts = this->memory();
+  return Status(StatusCode::kOutOfMemory,
+                device() + " has no memory for " + size_text(bytes) + " more of " +
+                    std::string(to_string(use)) + ": " + budget_.holdings(device()) +
+                    (facts.is_ok() ? ", and " + size_text(facts->free) + " of " +
+                                         size_text(facts->total) + " are free"
+                                   : "") +
+                    "; smaller input shapes and fewer contexts need less");
+}
+
+void Backend::deallocate(void* memory, size_t bytes, MemoryUse use) {
+  if (memory == nullptr) return;
+  free_memory(memory);
+  budget_.give_back(bytes, use);
+}
+
+Result<void*> Backend::allocate_staging(size_t bytes) {
+  if (is_host_memory()) return allocate(bytes, MemoryUse::kTensors);
+  Result<void*> memory = allocate_staging_memory(bytes);
+  if (memory.is_ok()) staging_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  return memory;
+}
+
+void Backend::deallocate_staging(void* memory, size_t bytes) {
+  if (is_host_memory()) return deallocate(memory, bytes, MemoryUse::kTensors);
+  if (memory == nullptr) return;
+  free_staging_memory(memory);
+  staging_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+Result<void*> Backend::allocate_staging_memory(size_t) {
+  return Status(StatusCode::kUnsupported, device() + " locks no memory of the host");
+}
+
 Status Backend::copy_within(void*, const void*, size_t, Stream&) {
   return {StatusCode::kUnsupported, device() + " makes no copies of its own"};
 }

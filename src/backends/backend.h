@@ -3,6 +3,7 @@
 
 #include <penstock/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/memory_budget.h"
 #include "backends/tactic.h"
 
 namespace penstock::backends {
@@ -96,9 +98,15 @@ class Backend {
   virtual std::string instruction_set() const = 0;
   virtual bool supports_instruction_set(std::string_view name) const = 0;
 
-  // Memory aligned to 64 bytes; null where the device has no more.
-  virtual void* allocate(size_t bytes) = 0;
-  virtual void deallocate(void* memory, size_t bytes) = 0;
+  // Memory aligned to 64 bytes, counted against the device's limit: the only way to it. Errors:
+  // kOutOfMemory, with what was asked for, held and allowed; kDeviceLost.
+  Result<void*> allocate(size_t bytes, MemoryUse use);
+  // What allocate() gave, with the same bytes and use.
+  void deallocate(void* memory, size_t bytes, MemoryUse use);
+  MemoryBudget& memory_budget() { return budget_; }
+  // kDeviceLost, from the first error of that kind on.
+  virtual Status health() const { return Status::ok(); }
+
   virtual Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) = 0;
   virtual Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) = 0;
   // From the device's memory to the device's memory.
@@ -114,9 +122,14 @@ class Backend {
   virtual bool is_host_memory() const = 0;  // device pointers can be dereferenced by the host
   // True where kernels of this device can read what is at `address`.
   virtual bool can_reach(const void* address) const { return address != nullptr; }
-  // Host memory that copies to and from the device are fastest with; null where there is no more.
-  virtual void* allocate_staging(size_t bytes) { return allocate(bytes); }
-  virtual void deallocate_staging(void* memory, size_t bytes) { deallocate(memory, bytes); }
+  // An error where the driver knows `address` as memory that neither this device nor the host
+  // reaches: another device's.
+  virtual Status check_address(const void*) const { return Status::ok(); }
+  // Host memory that copies to and from the device are fastest with; under no limit where the
+  // device has memory of its own. Errors: kOutOfMemory.
+  Result<void*> allocate_staging(size_t bytes);
+  void deallocate_staging(void* memory, size_t bytes);
+  uint64_t staging_bytes() const { return staging_bytes_.load(std::memory_order_relaxed); }
 
   // `threads` is the width where the device has one; 0 means all of it.
   virtual Result<std::unique_ptr<Stream>> create_stream(int threads) = 0;
@@ -127,6 +140,18 @@ class Backend {
   // In order of preference; the last is the reference source, which refuses nothing it supports.
   virtual const std::vector<const TacticSource*>& tactic_sources() const = 0;
   const Tactic* find_tactic(std::string_view name) const;
+
+ protected:
+  // Of the device itself. Errors: kOutOfMemory, for which allocate() finds the words, kDeviceLost.
+  virtual Result<void*> allocate_memory(size_t bytes) = 0;
+  virtual void free_memory(void* memory) = 0;
+  // Page-locked memory, of devices with memory of their own.
+  virtual Result<void*> allocate_staging_memory(size_t bytes);
+  virtual void free_staging_memory(void*) {}
+
+ private:
+  MemoryBudget budget_;
+  std::atomic<uint64_t> staging_bytes_ = 0;
 };
 
 // The calling thread's current device while this lives: callers may use another.

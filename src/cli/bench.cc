@@ -214,6 +214,7 @@ Result<BenchResult> bench(const Engine& engine, const std::map<std::string, Tens
     PENSTOCK_ASSIGN_OR_RETURN(const DeviceInfo info, device.info());
     result.device = info.name + " (" + device.name() + ")";
   }
+  PENSTOCK_ASSIGN_OR_RETURN(result.memory, device.memory());
   for (size_t i = 0; i < contexts.size(); ++i) {
     PENSTOCK_RETURN_IF_ERROR(statuses[i]);
     result.runs.insert(result.runs.end(), results[i].runs.begin(), results[i].runs.end());

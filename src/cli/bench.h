@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/context.h>
+#include <penstock/device.h>
 #include <penstock/engine.h>
 #include <penstock/tensor.h>
 
@@ -49,6 +50,7 @@ struct BenchResult {
   double runs_per_ms = 0;   // of all streams together
   std::string device;       // "NVIDIA H200 (cuda:0)"; "cpu"
   bool has_copies = false;  // between host and device
+  DeviceMemory memory;      // when all contexts had run
 };
 
 struct LayerTime {

@@ -27,8 +27,9 @@ Status run_bench(BenchArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource source,
                             PlanSource::open(arguments.model, arguments.build));
   const auto begin = std::chrono::steady_clock::now();
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine,
-                            Engine::load(source.path(), {arguments.build.device}));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const Engine engine,
+      Engine::load(source.path(), {arguments.build.device, arguments.build.memory_limit}));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
   PENSTOCK_ASSIGN_OR_RETURN(
       const auto inputs,

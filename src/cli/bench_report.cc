@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "cli/bench.h"
+#include "cli/commands.h"
 #include "cli/statistics.h"
 
 namespace penstock::cli {
@@ -47,6 +48,16 @@ std::string circumstances(const BenchResult& result, const BenchSettings& settin
           ? "steps replayed as a CUDA graph"
           : fmt::format("steps of {} of {} runs replayed as a CUDA graph", replayed,
                         result.runs.size()));
+}
+
+// What the measurement held of the device's memory, and for what.
+std::string to_text(const DeviceMemory& memory) {
+  std::string text =
+      fmt::format("{} held, {} at the peak", bytes_text(memory.held), bytes_text(memory.peak));
+  if (memory.limit > 0) text += fmt::format(", {} allowed", bytes_text(memory.limit));
+  return text + fmt::format("; weights {}, scratch {}, inputs and outputs {}",
+                            bytes_text(memory.weights), bytes_text(memory.scratch),
+                            bytes_text(memory.tensors + memory.buffers));
 }
 
 double sum(const std::vector<double>& values) {
@@ -103,6 +114,7 @@ void print_summary(const BenchResult& result, const BenchSettings& settings, dou
   fmt::print("\n=== Performance summary ===\n");
   fmt::print("Device: {}, {}\n", result.device, circumstances(result, settings));
   fmt::print("Load: {:.3g} ms\n", load_ms);
+  fmt::print("Device memory: {}\n", to_text(result.memory));
   fmt::print("Throughput: {:.6g} qps\n", result.runs_per_ms * 1000);
   print("Latency", [](const RunTrace& run) { return run.latency; });
   print("Enqueue Time", [](const RunTrace& run) { return run.end_enqueue - run.start_enqueue; });

@@ -37,6 +37,7 @@ struct BuildFlags {
   int level = 3;
   double workspace_mib = 0;
   std::vector<std::string> tactic_sources;
+  uint64_t memory_limit = 0;  // bytes
 
   void add_to(CLI::App& command);
   Result<BuildOptions> options() const;
@@ -46,6 +47,9 @@ struct BuildFlags {
 };
 
 // Prints "error: ..." to stderr; the exit code for it.
+// "--memory-limit 4GiB", in bytes.
+void add_memory_limit(CLI::App& command, uint64_t& bytes);
+
 int report(const Status& status);
 
 // Builds with a progress display; on an interrupt says what was kept.

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "backends/memory_budget.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/shapes.h"
@@ -57,6 +58,21 @@ void BuildFlags::add_profiles_to(CLI::App& command) {
       "Input shapes to tune for (default: batch 1, other varying axes 128)");
   add("--max-shapes,--maxShapes", &ProfileTexts::max_shapes,
       "Largest input shapes (default: no limit)");
+}
+
+void add_memory_limit(CLI::App& command, uint64_t& bytes) {
+  command.add_option_function<std::string>(
+      "--memory-limit,--gpu-mem-limit,--gpu_mem_limit",
+      [&bytes](const std::string& text) {
+        const std::optional<uint64_t> size = backends::parse_size(text);
+        if (!size || *size == 0) {
+          throw CLI::ValidationError("--memory-limit",
+                                     "'" + text + "' is no size; give 4GiB or 512MiB");
+        }
+        bytes = *size;
+      },
+      "Most memory of the device that this process may hold, such as 4GiB (default: what "
+      "PENSTOCK_MEMORY_LIMIT says, else what there is)");
 }
 
 void BuildFlags::add_to(CLI::App& command) {

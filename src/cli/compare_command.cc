@@ -34,8 +34,9 @@ Result<PlanSource> reference_plan(const CompareArguments& arguments) {
 Result<std::vector<LayerError>> compare_layers(const CompareArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource tuned_plan,
                             PlanSource::open(arguments.onnx, arguments.build));
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine tuned,
-                            Engine::load(tuned_plan.path(), {arguments.build.device}));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const Engine tuned,
+      Engine::load(tuned_plan.path(), {arguments.build.device, arguments.build.memory_limit}));
   PENSTOCK_ASSIGN_OR_RETURN(const PlanSource plain_plan, reference_plan(arguments));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine reference, Engine::load(plain_plan.path()));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));

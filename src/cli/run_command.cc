@@ -17,14 +17,14 @@ struct RunArguments {
   std::vector<std::string> inputs;
   std::string shapes;
   std::string output_dir;
-  std::string device = "auto";
+  EngineOptions engine = {"auto", 0};
   ContextOptions context;
   double max_memory_mib = 0;
   uint64_t seed = 0;
 };
 
 Status run_plan(const RunArguments& arguments) {
-  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan, {arguments.device}));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(arguments.plan, arguments.engine));
   PENSTOCK_ASSIGN_OR_RETURN(const auto shapes, parse_shapes(arguments.shapes));
   PENSTOCK_ASSIGN_OR_RETURN(
       const auto inputs,
@@ -66,7 +66,8 @@ void add_run_command(CLI::App& app, int& exit_code) {
       ->add_option("--use-profile,--useProfile", arguments->context.profile,
                    "Number of the profile to run under (default: the first that the shapes fit)")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--device", arguments->device,
+  add_memory_limit(*command, arguments->engine.memory_limit_bytes);
+  command->add_option("--device", arguments->engine.device,
                       "cuda:N for a plan that was built for a GPU (default: auto, the first)");
   command->add_option("--output-dir,-o", arguments->output_dir,
                       "Folder for the outputs as .npy files, sequences as folders of them");

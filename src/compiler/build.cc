@@ -236,6 +236,9 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
       add_warning(options, work.summary,
                   std::string(to_string(options.precision)) +
                       " was asked for, and this processor (" + backend->instruction_set() +
+  if (options.memory_limit_bytes > 0) {
+    backend->memory_budget().set_limit(options.memory_limit_bytes);
+  }
                       ") computes in float32 here: so does the plan");
     } else {
       PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));

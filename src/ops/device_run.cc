@@ -27,7 +27,9 @@ DeviceRun::DeviceRun(backends::Backend& backend, const NodeFacts& node, backends
 
 DeviceRun::~DeviceRun() {
   (void)stream_.synchronize();
-  for (const Block& block : blocks_) backend_.deallocate(block.data, block.bytes);
+  for (const Block& block : blocks_) {
+    backend_.deallocate(block.data, block.bytes, backends::MemoryUse::kTuning);
+  }
 }
 
 Result<std::unique_ptr<DeviceRun>> DeviceRun::create(backends::Backend& backend,
@@ -41,11 +43,7 @@ Result<std::unique_ptr<DeviceRun>> DeviceRun::create(backends::Backend& backend,
 
 Result<void*> DeviceRun::take(size_t bytes) {
   const size_t size = std::max<size_t>(bytes, 64);
-  void* data = backend_.allocate(size);
-  if (data == nullptr) {
-    return Status(StatusCode::kOutOfMemory,
-                  "no device memory for " + std::to_string(bytes >> 20) + " MiB");
-  }
+  PENSTOCK_ASSIGN_OR_RETURN(void* data, backend_.allocate(size, backends::MemoryUse::kTuning));
   blocks_.push_back({data, size});
   return data;
 }

@@ -52,6 +52,7 @@ BackendResult cuda_backend(int device) {
   static auto* backends = new std::map<int, std::shared_ptr<backends::Backend>>;
   const std::lock_guard lock(mutex);
   std::shared_ptr<backends::Backend>& known = (*backends)[device];
+  if (known != nullptr && !known->health().is_ok()) return known->health();
   if (known != nullptr) return known;
   PENSTOCK_ASSIGN_OR_RETURN(CudaBackendEntry* const entry,
                             cuda_entry<CudaBackendEntry>("penstock_cuda_backend"));
@@ -89,7 +90,9 @@ BackendResult named_backend(std::string_view device) {
 
 }  // namespace
 
-BackendResult find_backend(std::string_view device) {
+namespace {
+
+BackendResult find_working_backend(std::string_view device) {
   const std::string_view wanted = environment_device();
   const bool wants_gpu = wanted.substr(0, 4) == "cuda";
   if (!wanted.empty() && wanted != "auto" &&
@@ -101,6 +104,17 @@ BackendResult find_backend(std::string_view device) {
   if (device != "auto") return named_backend(device);
   BackendResult first = cuda_backend(0);
   return first.is_ok() ? std::move(first) : BackendResult(cpu_backend());
+}
+
+}  // namespace
+
+BackendResult find_backend(std::string_view device) {
+  PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<backends::Backend> backend,
+                            find_working_backend(device));
+  PENSTOCK_ASSIGN_OR_RETURN(const uint64_t limit,
+                            backends::environment_memory_limit(backend->device()));
+  backend->memory_budget().set_default_limit(limit);
+  return backend;
 }
 
 int cuda_device_count() {

@@ -14,7 +14,9 @@ using plan::Slot;
 Status ContextState::run(backends::Stream& stream) {
   if (is_issued_) (void)wait();
   PENSTOCK_RETURN_IF_ERROR(prepare());
-  PENSTOCK_RETURN_IF_ERROR(execute(stream));
+  const Status status = execute(stream);
+  release_scratch();
+  PENSTOCK_RETURN_IF_ERROR(status);
   return consumed_ == nullptr || stream.is_asynchronous() ? Status::ok()
                                                           : consumed_->record(stream);
 }
@@ -52,6 +54,8 @@ Status ContextState::count_iteration() {
 }
 
 Status ContextState::execute(backends::Stream& stream) {
+  ScratchState::Turn turn(scratch_.get());
+  PENSTOCK_RETURN_IF_ERROR(turn.wait());
   if (host_stream_ != nullptr) host_stream_->enter();
   const Status status = enqueue_steps(stream);
   const Status ended = stream.flush();
@@ -164,8 +168,16 @@ Status ContextState::enqueue(const std::shared_ptr<backends::Stream>& stream) {
                 std::to_string(stream_->width()) + "; create both with the same number"};
   }
   PENSTOCK_RETURN_IF_ERROR(prepare());
-  if (can_issue(*stream)) return issue(stream);
-  if (is_issued_) PENSTOCK_RETURN_IF_ERROR(stream->wait_for(issued_));
+  if (can_issue(*stream)) {
+    Status status = issue(stream);
+    release_scratch();
+    return status;
+  }
+  if (is_issued_) {
+    const Status ordered = stream->wait_for(issued_);
+    if (!ordered.is_ok()) release_scratch();
+    PENSTOCK_RETURN_IF_ERROR(ordered);
+  }
   {
     std::lock_guard lock(mutex_);
     ++pending_;
@@ -177,6 +189,7 @@ Status ContextState::enqueue(const std::shared_ptr<backends::Stream>& stream) {
     --pending_;
     ended_.notify_all();
   };
+    release_scratch();
   if (consumed_ == nullptr) {
     stream->enqueue(work);
     return Status::ok();
@@ -209,7 +222,10 @@ Status ContextState::issue(const std::shared_ptr<backends::Stream>& stream) {
     if (issued_ == nullptr) issued_ = engine_->backend().create_event();
     const Status recorded = issued_->record(*stream);
     if (status.is_ok()) status = recorded;
+  ScratchState::Turn turn(scratch_.get());
+  PENSTOCK_RETURN_IF_ERROR(turn.follow(*stream));
     issued_to_ = stream;
+  if (const Status handed = turn.hand_over(*stream); status.is_ok()) status = handed;
     is_issued_ = true;
   }
   std::lock_guard lock(mutex_);

@@ -222,10 +222,6 @@ Status ContextState::bind() {
   } else {
     PENSTOCK_RETURN_IF_ERROR(make_prepared(symbols));
   }
-  PENSTOCK_RETURN_IF_ERROR(arena_.resize(recent.front().binding->arena_bytes));
-  if (engine_->is_mixed()) {
-    PENSTOCK_RETURN_IF_ERROR(device_arena_.resize(recent.front().binding->device_arena_bytes));
-  }
   prepared_ = &recent.front();
   return Status::ok();
 }

@@ -10,6 +10,7 @@
 
 namespace penstock::runtime {
 
+using backends::MemoryUse;
 using plan::Slot;
 
 namespace {
@@ -25,7 +26,7 @@ std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
 ContextState::ContextState(std::shared_ptr<EngineState> engine,
                            std::unique_ptr<backends::Stream> stream,
                            std::unique_ptr<backends::Stream> host_stream,
-                           const ContextOptions& options)
+                           const ContextOptions& options, std::shared_ptr<ScratchState> scratch)
     : engine_(std::move(engine)),
       stream_(std::move(stream)),
       host_stream_(std::move(host_stream)),
@@ -42,8 +43,9 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
       allocators_(engine_->outputs().size()),
       slot_addresses_(program_->program().slots.size()),
       slot_allocators_(slot_addresses_.size()),
-      arena_(engine_->host(), memory_),
-      device_arena_(engine_->backend(), device_memory_) {
+      arena_(engine_->host(), memory_, MemoryUse::kScratch),
+      device_arena_(engine_->backend(), device_memory_, MemoryUse::kScratch),
+      scratch_(std::move(scratch)) {
   for (const TensorInfo& info : engine_->inputs()) {
     // The shape of a sequence's tensors is not its own: it is one handle.
     const Shape shape = info.kind == ValueKind::kTensor ? info.shape : Shape();
@@ -55,12 +57,14 @@ ContextState::ContextState(std::shared_ptr<EngineState> engine,
   }
   held_inputs_.resize(engine_->inputs().size());
   for (size_t i = 0; i < engine_->outputs().size(); ++i) {
-    output_buffers_.emplace_back(engine_->backend(), memory_, true);
-    device_outputs_.emplace_back(engine_->backend(), device_memory_);
+    output_buffers_.emplace_back(engine_->backend(), memory_, MemoryUse::kTensors,
+                                 DeviceBuffer::kStaging);
+    device_outputs_.emplace_back(engine_->backend(), device_memory_, MemoryUse::kTensors);
   }
   for (size_t i = 0; i < engine_->inputs().size(); ++i) {
-    device_inputs_.emplace_back(engine_->backend(), device_memory_);
-    host_inputs_.emplace_back(engine_->backend(), memory_, true);
+    device_inputs_.emplace_back(engine_->backend(), device_memory_, MemoryUse::kTensors);
+    host_inputs_.emplace_back(engine_->backend(), memory_, MemoryUse::kTensors,
+                              DeviceBuffer::kStaging);
   }
 }
 
@@ -194,22 +198,38 @@ Status ContextState::check_addresses() const {
   return Status::ok();
 }
 
-Status ContextState::prepare() {
+Status ContextState::bind_if_changed() {
   read_values();
-  if (shapes_changed_ || prepared_ == nullptr) {
-    PENSTOCK_RETURN_IF_ERROR(bind());
-    shapes_changed_ = false;
-    addresses_changed_ = true;
+  if (!shapes_changed_ && prepared_ != nullptr) return Status::ok();
+  PENSTOCK_RETURN_IF_ERROR(bind());
+  shapes_changed_ = false;
+  addresses_changed_ = true;
+  return Status::ok();
+}
+
+Status ContextState::prepare() {
+  PENSTOCK_RETURN_IF_ERROR(engine_->backend().health());
+  PENSTOCK_RETURN_IF_ERROR(bind_if_changed());
+  if (const Status taken = take_scratch(); !taken.is_ok()) {
+    prepared_ = nullptr;
+    return taken;
   }
   if (!addresses_changed_) return Status::ok();
+  const Status placed = place_all();
+  if (!placed.is_ok()) release_scratch();
+  return placed;
+}
+
+// Takes the addresses of all that the steps touch.
+Status ContextState::place_all() {
   PENSTOCK_RETURN_IF_ERROR(check_addresses());
   PENSTOCK_RETURN_IF_ERROR(take_output_memory());
   if (engine_->is_mixed()) PENSTOCK_RETURN_IF_ERROR(place_on_device());
   for (size_t i = 0; i < prepared_->frames.size(); ++i) {
     if (prepared_->frames[i] == nullptr) continue;
     const int64_t offset = binding().workspace_offsets[i];
-    const DeviceBuffer& arena = program_->steps(0)[i].on_device ? device_arena_ : arena_;
-    prepared_->frames[i]->refresh(*this, offset < 0 ? nullptr : arena.data() + offset);
+    const bool on_device = program_->steps(0)[i].on_device;
+    prepared_->frames[i]->refresh(*this, offset < 0 ? nullptr : arena(on_device) + offset);
   }
   prepared_->recording.reset();
   prepared_->plain_runs = 0;
@@ -226,7 +246,7 @@ void* ContextState::address_of(int slot) const {
     return slot_addresses_[root];
   }
   const int64_t offset = binding().slot_offsets[root];
-  if (offset >= 0) return (facts.on_device ? device_arena_ : arena_).data() + offset;
+  if (offset >= 0) return arena(facts.on_device) + offset;
   const auto& outputs = program_->main().outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (program_->root_of(outputs[i]) == root) return output_buffers_[i].data();

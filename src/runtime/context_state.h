@@ -15,6 +15,7 @@
 #include "runtime/device_buffer.h"
 #include "runtime/engine_state.h"
 #include "runtime/run_timer.h"
+#include "runtime/scratch_state.h"
 
 namespace penstock::runtime {
 
@@ -66,8 +67,10 @@ class LateRunner;
 class ContextState {
  public:
   // `host_stream` runs the host's steps where the device has memory of its own; null elsewhere.
+  // `scratch` is shared with other contexts; null: the context has its own.
   ContextState(std::shared_ptr<EngineState> engine, std::unique_ptr<backends::Stream> stream,
-               std::unique_ptr<backends::Stream> host_stream, const ContextOptions& options);
+               std::unique_ptr<backends::Stream> host_stream, const ContextOptions& options,
+               std::shared_ptr<ScratchState> scratch = nullptr);
   ~ContextState();
 
   Status set_profile(int index);
@@ -91,12 +94,14 @@ class ContextState {
   // From any thread.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
+  Result<uint64_t> scratch_bytes();
+  Status set_scratch_memory(void* memory, uint64_t bytes);
   backends::Stream& own_stream() { return *stream_; }
   EngineState& engine() const { return *engine_; }
   // Of the profile in use.
   ProgramState& program() const { return *program_; }
   // Chooses the profile, binds to the present input shapes, takes memory, refreshes addresses.
-  // Nothing where nothing changed.
+  // Next to nothing where nothing changed. Shared scratch memory is kept until the run has ended.
   Status prepare();
 
   // For frames and the late runner.
@@ -172,7 +177,13 @@ class ContextState {
   Status make_prepared(const std::vector<int64_t>& symbols);
   Status take_output_memory();
   Status place_on_device();
+  Status bind_if_changed();
+  size_t wanted_scratch() const;
+  Status take_scratch();
+  void release_scratch();
+  std::byte* arena(bool on_device) const;
   Status stage_input(size_t input);
+  Status place_all();
   Status stage_output(size_t output);
   Status copy_staged(const std::vector<StagedCopy>& copies, backends::Stream& stream);
   Status stage_inputs(backends::Stream& stream);
@@ -220,9 +231,13 @@ class ContextState {
   std::vector<void*> slot_addresses_;         // the same by slot of the program in use
   std::vector<OutputAllocator*> slot_allocators_;
   std::vector<DeviceBuffer>
-      output_buffers_;                       // by output position, where the caller gave no address
-  DeviceBuffer arena_;                       // of the host's steps
-  DeviceBuffer device_arena_;                // of the device's, where that has memory of its own
+      output_buffers_;                     // by output position, where the caller gave no address
+  DeviceBuffer arena_;                     // of the host's steps
+  DeviceBuffer device_arena_;              // of the device's, where that has memory of its own
+  std::shared_ptr<ScratchState> scratch_;  // in place of the two, shared; may be null
+  uint64_t scratch_generation_ = 0;
+  void* given_scratch_ = nullptr;  // the caller's, in place of the device's arena
+  uint64_t given_scratch_bytes_ = 0;
   std::vector<DeviceBuffer> device_inputs_;  // by position, where the caller's are on the host
   std::vector<DeviceBuffer> device_outputs_;
   std::vector<DeviceBuffer> host_inputs_;  // by position, where the caller's are on the device

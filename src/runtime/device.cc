@@ -72,7 +72,7 @@ Buffer::~Buffer() {
   if (on_host_) {
     backend_->deallocate_staging(data_, bytes_);
   } else {
-    backend_->deallocate(data_, bytes_);
+    backend_->deallocate(data_, bytes_, backends::MemoryUse::kBuffers);
   }
 }
 
@@ -98,24 +98,51 @@ Result<DeviceInfo> Device::info() const {
                     memory.total, memory.free};
 }
 
+Result<DeviceMemory> Device::memory() const {
+  const backends::CurrentDevice current(*backend_);
+  PENSTOCK_RETURN_IF_ERROR(backend_->health());
+  PENSTOCK_ASSIGN_OR_RETURN(const backends::MemoryFacts facts, backend_->memory());
+  const backends::MemoryBudget::Figures figures = backend_->memory_budget().figures();
+  const auto use = [&](backends::MemoryUse which) {
+    return figures.by_use[static_cast<size_t>(which)];
+  };
+  DeviceMemory memory;
+  memory.total = facts.total;
+  memory.free = facts.free;
+  memory.held = figures.held;
+  memory.peak = figures.peak;
+  memory.limit = figures.limit;
+  memory.weights = use(backends::MemoryUse::kWeights);
+  memory.scratch = use(backends::MemoryUse::kScratch);
+  memory.tensors = use(backends::MemoryUse::kTensors);
+  memory.tuning = use(backends::MemoryUse::kTuning);
+  memory.buffers = use(backends::MemoryUse::kBuffers);
+  memory.page_locked = backend_->staging_bytes();
+  return memory;
+}
+
+void Device::set_memory_limit(uint64_t bytes) const { backend_->memory_budget().set_limit(bytes); }
+void Device::reset_peak_memory() const { backend_->memory_budget().reset_peak(); }
+
 Result<Buffer> Device::allocate(size_t bytes) const {
   const backends::CurrentDevice current(*backend_);
-  if (void* data = backend_->allocate(bytes)) return Buffer(backend_, data, bytes, false);
-  return Status(StatusCode::kOutOfMemory,
-                name() + " has no memory for " + std::to_string(bytes) + " bytes");
+  PENSTOCK_RETURN_IF_ERROR(backend_->health());
+  PENSTOCK_ASSIGN_OR_RETURN(void* data, backend_->allocate(bytes, backends::MemoryUse::kBuffers));
+  return Buffer(backend_, data, bytes, false);
 }
 
 Result<Buffer> Device::allocate_host(size_t bytes) const {
   const backends::CurrentDevice current(*backend_);
-  if (void* data = backend_->allocate_staging(bytes)) return Buffer(backend_, data, bytes, true);
-  return Status(StatusCode::kOutOfMemory,
-                "no page-locked memory for " + std::to_string(bytes) + " bytes");
+  PENSTOCK_RETURN_IF_ERROR(backend_->health());
+  PENSTOCK_ASSIGN_OR_RETURN(void* data, backend_->allocate_staging(bytes));
+  return Buffer(backend_, data, bytes, true);
 }
 
 bool Device::can_reach(const void* address) const { return backend_->can_reach(address); }
 
 Result<Stream> Device::create_stream(int threads) const {
   const backends::CurrentDevice current(*backend_);
+  PENSTOCK_RETURN_IF_ERROR(backend_->health());
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
                             backend_->create_stream(threads));
   return Stream(backend_, std::shared_ptr<backends::Stream>(std::move(stream)));
@@ -157,6 +184,7 @@ Status Device::enqueue(const Copy& copy, Stream& stream, Work&& work) const {
   if (stream.backend_ != backend_) {
     return wrong_device(std::string(copy.what) + ": the stream", stream.device(), name());
   }
+  PENSTOCK_RETURN_IF_ERROR(backend_->health());
   PENSTOCK_RETURN_IF_ERROR(check(copy));
   PENSTOCK_RETURN_IF_ERROR(stream.stream_->settle());
   return work(*stream.stream_);

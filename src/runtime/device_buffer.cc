@@ -9,11 +9,7 @@
 namespace penstock::runtime {
 namespace {
 
-std::string mebibytes(uint64_t bytes) {
-  constexpr uint64_t kMebibyte = uint64_t{1} << 20;
-  return bytes < kMebibyte ? std::to_string(bytes) + " bytes"
-                           : std::to_string(bytes / kMebibyte) + " MiB";
-}
+using backends::size_text;
 
 }  // namespace
 
@@ -27,8 +23,8 @@ uint64_t machine_memory() {
 Status MemoryAccount::take(uint64_t bytes) {
   if (held_ > limit_ || bytes > limit_ - held_) {
     return {StatusCode::kOutOfMemory,
-            "no memory for " + mebibytes(bytes) + ": the context holds " + mebibytes(held_) +
-                " and may hold " + mebibytes(limit_) +
+            "no memory for " + size_text(bytes) + ": the context holds " + size_text(held_) +
+                " and may hold " + size_text(limit_) +
                 "; smaller input shapes need less, and max_memory_bytes sets the limit"};
   }
   held_ += bytes;
@@ -38,7 +34,8 @@ Status MemoryAccount::take(uint64_t bytes) {
 DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
     : backend_(other.backend_),
       account_(other.account_),
-      staging_(other.staging_),
+      use_(other.use_),
+      place_(other.place_),
       memory_(other.memory_),
       capacity_(other.capacity_) {
   other.memory_ = nullptr;
@@ -47,10 +44,10 @@ DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
 
 void DeviceBuffer::release() {
   if (memory_ == nullptr) return;
-  if (staging_) {
+  if (place_ == kStaging) {
     backend_->deallocate_staging(memory_, capacity_);
   } else {
-    backend_->deallocate(memory_, capacity_);
+    backend_->deallocate(memory_, capacity_, use_);
   }
   account_->give_back(capacity_);
   memory_ = nullptr;
@@ -63,12 +60,13 @@ Status DeviceBuffer::resize(size_t bytes) {
   release();
   const size_t wanted = std::max<size_t>(bytes, 64);
   PENSTOCK_RETURN_IF_ERROR(account_->take(wanted));
-  memory_ = staging_ ? backend_->allocate_staging(wanted) : backend_->allocate(wanted);
-  if (memory_ == nullptr) {
+  Result<void*> memory =
+      place_ == kStaging ? backend_->allocate_staging(wanted) : backend_->allocate(wanted, use_);
+  if (!memory.is_ok()) {
     account_->give_back(wanted);
-    return {StatusCode::kOutOfMemory,
-            "no memory for " + mebibytes(bytes) + "; smaller input shapes need less"};
+    return memory.status();
   }
+  memory_ = *memory;
   capacity_ = wanted;
   return Status::ok();
 }

@@ -30,10 +30,13 @@ class MemoryAccount {
 // Memory of a backend, freed with its owner.
 class DeviceBuffer {
  public:
+  enum Place : uint8_t { kOnDevice, kStaging };
+
   // Of the device, or, for staging, of the host: what copies to and from the device are fastest
   // with. Backend and account outlive it.
-  DeviceBuffer(backends::Backend& backend, MemoryAccount& account, bool staging = false)
-      : backend_(&backend), account_(&account), staging_(staging) {}
+  DeviceBuffer(backends::Backend& backend, MemoryAccount& account, backends::MemoryUse use,
+               Place place = kOnDevice)
+      : backend_(&backend), account_(&account), use_(use), place_(place) {}
   DeviceBuffer(DeviceBuffer&& other) noexcept;
   DeviceBuffer& operator=(DeviceBuffer&&) = delete;
   ~DeviceBuffer() { release(); }
@@ -48,7 +51,8 @@ class DeviceBuffer {
  private:
   backends::Backend* backend_;
   MemoryAccount* account_;
-  bool staging_;
+  backends::MemoryUse use_;
+  Place place_;
   void* memory_ = nullptr;
   size_t capacity_ = 0;
 };

@@ -16,14 +16,15 @@ constexpr std::string_view kCopies = "copies of the outputs";
 
 Result<Engine> Engine::load(const std::filesystem::path& plan_path, const EngineOptions& options) {
   PENSTOCK_ASSIGN_OR_RETURN(
-      auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path), options.device));
+      auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path), options.device,
+                                             options.memory_limit_bytes));
   return Engine(std::move(state));
 }
 
 Result<Engine> Engine::deserialize(Plan plan, const EngineOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      auto state,
-      runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan)), options.device));
+  PENSTOCK_ASSIGN_OR_RETURN(auto state,
+                            runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan)),
+                                                       options.device, options.memory_limit_bytes));
   return Engine(std::move(state));
 }
 
@@ -46,6 +47,12 @@ Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
                                                     std::to_string(options.max_loop_iterations) +
                                                     "; give a positive number, or 0 for no limit");
   }
+  if (options.scratch.state_ != nullptr &&
+      &options.scratch.state_->backend() != &state_->backend()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "the shared scratch memory is of another device than the engine, " +
+                      state_->backend().device() + "; make one with create_shared_scratch()");
+  }
   const int threads = options.threads == 0 ? this->threads() : options.threads;
   const backends::CurrentDevice current(state_->backend());
   PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
@@ -54,11 +61,18 @@ Result<ExecutionContext> Engine::create_context(ContextOptions options) const {
   if (state_->is_mixed()) {
     PENSTOCK_ASSIGN_OR_RETURN(host_stream, state_->host().create_stream(threads));
   }
-  auto context = std::make_unique<runtime::ContextState>(state_, std::move(stream),
-                                                         std::move(host_stream), options);
+  auto context = std::make_unique<runtime::ContextState>(
+      state_, std::move(stream), std::move(host_stream), options, options.scratch.state_);
   PENSTOCK_RETURN_IF_ERROR(context->set_profile(options.profile));
   return ExecutionContext(std::move(context));
 }
+
+SharedScratch Engine::create_shared_scratch() const {
+  return SharedScratch(
+      std::make_shared<runtime::ScratchState>(state_->shared_backend(), state_->shared_host()));
+}
+
+uint64_t SharedScratch::bytes() const { return state_ == nullptr ? 0 : state_->bytes(); }
 
 Result<Stream> Engine::create_stream(int threads) const {
   return device().create_stream(threads == 0 ? this->threads() : threads);
@@ -83,6 +97,13 @@ Status ExecutionContext::set_output_allocator(std::string_view output, OutputAll
 }
 Status ExecutionContext::set_input(std::string_view input, const Value& value) {
   return state_->set_input(input, value);
+}
+Result<uint64_t> ExecutionContext::scratch_bytes() {
+  const backends::CurrentDevice current(state_->engine().backend());
+  return state_->scratch_bytes();
+}
+Status ExecutionContext::set_scratch_memory(void* memory, uint64_t bytes) {
+  return state_->set_scratch_memory(memory, bytes);
 }
 void ExecutionContext::set_profiler(Profiler* profiler) { state_->profiler = profiler; }
 void ExecutionContext::set_step_observer(StepObserver observer) {

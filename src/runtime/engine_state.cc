@@ -53,7 +53,8 @@ Status EngineState::check_instruction_set() const {
 }
 
 Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> file,
-                                                       std::string_view device) {
+                                                       std::string_view device,
+                                                       uint64_t memory_limit_bytes) {
   PENSTOCK_RETURN_IF_ERROR(file.status());
   const std::string kind = file->contents().backend;
   const bool is_chosen = !device.empty() && device != "auto";
@@ -73,11 +74,13 @@ Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> fi
                                                 "), and device '" + wanted +
                                                 "' cannot be had: " + backend.status().message());
   }
+  if (memory_limit_bytes > 0) (*backend)->memory_budget().set_limit(memory_limit_bytes);
   return create(*std::move(file), *std::move(backend), ops::cpu_backend());
 }
 
 EngineState::~EngineState() {
-  if (device_constants_ != nullptr) backend_->deallocate(device_constants_, device_constant_bytes_);
+  if (device_constants_ == nullptr) return;
+  backend_->deallocate(device_constants_, device_constant_bytes_, backends::MemoryUse::kWeights);
 }
 
 // The constants that kernels of the device read, into its memory.
@@ -101,12 +104,10 @@ Status EngineState::upload_constants() {
     places[offset] = device_constant_bytes_;
     device_constant_bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;
   }
-  device_constants_ = backend_->allocate(device_constant_bytes_);
-  if (device_constants_ == nullptr) {
-    return {StatusCode::kOutOfMemory, "the device has no " +
-                                          std::to_string(device_constant_bytes_ >> 20) +
-                                          " MiB for the weights of " + file_->label()};
-  }
+  const Result<void*> weights =
+      backend_->allocate(device_constant_bytes_, backends::MemoryUse::kWeights);
+  if (!weights.is_ok()) return weights.status().with_context(file_->label());
+  device_constants_ = *weights;
   auto* memory = static_cast<std::byte*>(device_constants_);
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<backends::Stream> stream,
                             backend_->create_stream(1));

@@ -17,9 +17,10 @@ class EngineState {
                                                      std::shared_ptr<backends::Backend> backend,
                                                      std::shared_ptr<backends::Backend> host);
   // On `device`, which has to be of the kind that the plan was built for; empty or "auto": on one
-  // of that kind.
+  // of that kind. Sets its memory limit first, unless 0.
   static Result<std::shared_ptr<EngineState>> open(Result<plan::PlanFile> file,
-                                                   std::string_view device = "");
+                                                   std::string_view device = "",
+                                                   uint64_t memory_limit_bytes = 0);
   ~EngineState();
 
   const plan::Contents& contents() const { return file_->contents(); }
@@ -27,6 +28,7 @@ class EngineState {
   backends::Backend& backend() const { return *backend_; }
   const std::shared_ptr<backends::Backend>& shared_backend() const { return backend_; }
   backends::Backend& host() const { return *host_; }
+  const std::shared_ptr<backends::Backend>& shared_host() const { return host_; }
   // True where the device has memory of its own, and the host may run some of the steps.
   bool is_mixed() const { return backend_ != host_; }
   size_t profile_count() const { return programs_.size(); }

@@ -79,7 +79,7 @@ LateRunner::LateRunner(ContextState& context)
       state_(context.program()),
       values_(state_.program().slots.size()),
       learned_(state_.program().bodies.size()),
-      workspace_(state_.host(), context.memory()) {}
+      workspace_(state_.host(), context.memory(), backends::MemoryUse::kScratch) {}
 
 LateRunner::~LateRunner() = default;
 
@@ -150,7 +150,8 @@ std::unique_ptr<DeviceBuffer> LateRunner::take_buffer(size_t bytes) {
   }
   if (best == free_.end() && free_bytes > kMuch) best = largest;
   if (best == free_.end()) {
-    return std::make_unique<DeviceBuffer>(state_.host(), context_.memory());
+    return std::make_unique<DeviceBuffer>(state_.host(), context_.memory(),
+                                          backends::MemoryUse::kScratch);
   }
   std::unique_ptr<DeviceBuffer> taken = std::move(*best);
   free_.erase(best);

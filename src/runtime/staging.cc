@@ -14,6 +14,8 @@ Status ContextState::stage_input(size_t input) {
   void* address = input_addresses_[input];
   slot_addresses_[slot] = address;
   if (address == nullptr || program_->last_use(slot) < 0) return Status::ok();
+  PENSTOCK_RETURN_IF_ERROR(
+      engine_->backend().check_address(address).with_context("input '" + facts.name + "'"));
   const bool is_there = engine_->backend().can_reach(address);
   if (facts.on_device == is_there) {
     all_staged_ = false;
@@ -33,6 +35,8 @@ Status ContextState::stage_output(size_t output) {
   const Slot& facts = program_->program().slots[root];
   if (program_->is_late_slot(root)) return Status::ok();
   void* address = output_addresses_[output];
+  PENSTOCK_RETURN_IF_ERROR(
+      engine_->backend().check_address(address).with_context("output '" + facts.name + "'"));
   const size_t bytes = ir::storage_bytes(facts.dtype, binding().shapes[root], facts.layout);
   if (!facts.on_device) {
     if (address == nullptr || !engine_->backend().can_reach(address)) return Status::ok();

@@ -28,8 +28,10 @@ class IExecutionContext(Checked):
     persistent_cache_limit = Option(0)
     enqueue_emits_profile = Option(True)
 
-    def __init__(self, engine: Any):
+    def __init__(self, engine: Any, needs_memory: bool = False):
         self._engine = engine
+        self._needs_memory = needs_memory
+        self._device_memory: Any = None  # what was given, kept
         self._context = engine._engine.create_context(profile=0)
         self._profile = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -164,6 +166,33 @@ class IExecutionContext(Checked):
             if -1 not in shape else 0)
 
     # --- memory ------------------------------------------------------------------------------------------------------
+    def set_device_memory(self, memory: Any, size: int) -> None:
+        """For workspace and the values between layers, `size` bytes, which the caller keeps; of a context that was made
+        without. That no two contexts run on it at the same time is the caller's affair."""
+        if not self._needs_memory:
+            raise InvalidArgumentError("set_device_memory: the context has its own memory; make one with "
+                                       "create_execution_context_without_device_memory()")
+        address = cuda.address_of(memory)
+        if address:
+            cuda.checked_memory(address, size, "device memory")
+        self._settle()
+        self._context.set_scratch_memory(address, size)
+        self._device_memory = memory if address else None
+
+    @property
+    def device_memory(self) -> Any:
+        """Memory of engine.device_memory_size bytes: set_device_memory() of TensorRT before version 10."""
+        return self._device_memory
+
+    @device_memory.setter
+    def device_memory(self, memory: Any) -> None:
+        self.set_device_memory(memory, self._engine.device_memory_size)
+
+    def update_device_memory_size_for_shapes(self) -> int:
+        """Bytes of device memory that the present input shapes need."""
+        self._settle()
+        return self._context.scratch_bytes
+
     def set_tensor_address(self, name: str, memory: Any) -> bool:
         with logged(self._engine._logger, self.error_recorder) as outcome:
             self._engine._tensor(name)
@@ -292,6 +321,8 @@ class IExecutionContext(Checked):
         with logged(self._engine._logger, self.error_recorder) as outcome:
             if batch_size != 1:
                 raise InvalidArgumentError(f"batch_size {batch_size}: the batch is an extent of the inputs; set their shapes")
+            if self._needs_memory and self._device_memory is None and self._context.scratch_bytes:
+                raise InvalidArgumentError("the context was made without device memory; call set_device_memory")
             addresses = addresses_of(bindings)
             self._settle()
             self._bind(addresses)

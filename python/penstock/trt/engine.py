@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any, Iterator
 
+import numpy
+
 import penstock
 from penstock import cuda
 from penstock.trt.context import IExecutionContext
@@ -165,6 +167,7 @@ class ICudaEngine(Bindings, Checked):
         self._values = self._engine.profile_values
         self._shape_inputs = {name for values in self._values for name in values}
         self._facts: dict[str, Any] | None = None
+        self._scratch_bytes: dict[int, int] = {}
 
     def _tensor(self, name: str) -> Any:
         if name not in self._tensors:
@@ -191,7 +194,8 @@ class ICudaEngine(Bindings, Checked):
 
     @property
     def device_memory_size(self) -> int:
-        """Bytes for the values between layers, at the shapes that the plan is tuned for, under the profile that needs most."""
+        """Bytes for workspace and the values between layers, at a profile's largest shapes (its opt shapes where it has no
+        largest), under the profile that needs most: what a context without device memory has to be given."""
         return max(map(self.get_device_memory_size_for_profile, range(self.num_optimization_profiles)))
 
     device_memory_size_v2 = device_memory_size
@@ -199,7 +203,21 @@ class ICudaEngine(Bindings, Checked):
     def get_device_memory_size_for_profile(self, profile_index: int) -> int:
         if not 0 <= profile_index < self.num_optimization_profiles:
             raise IndexError(f"profile {profile_index}: the engine has {self.num_optimization_profiles}")
-        return int(self._inspected()["profiles"][profile_index]["memory"]["peak_bytes"])
+        if profile_index not in self._scratch_bytes:
+            self._scratch_bytes[profile_index] = max(self._scratch_at(profile_index, which) for which in range(3))
+        return self._scratch_bytes[profile_index]
+
+    def _scratch_at(self, profile: int, which: int) -> int:
+        """At the profile's min, opt or max: smaller shapes may take tactics that need more."""
+        context = self._engine.create_context(profile=profile)
+        for name, tensor in self._inputs.items():
+            if name in self._values[profile]:
+                low, usual, high = self._values[profile][name]
+                context.set_input(name, numpy.array((low, usual, high or usual)[which], tensor.dtype).reshape(tensor.shape))
+                continue
+            shapes = self._profiles[profile].get(name, (tensor.shape,) * 3)
+            context.set_input_shape(name, [usual if extent == -1 else extent for extent, usual in zip(shapes[which], shapes[1])])
+        return context.scratch_bytes
 
     get_device_memory_size_for_profile_v2 = get_device_memory_size_for_profile
 
@@ -282,8 +300,12 @@ class ICudaEngine(Bindings, Checked):
     def create_execution_context(self, strategy: ExecutionContextAllocationStrategy =
                                  ExecutionContextAllocationStrategy.STATIC) -> IExecutionContext | None:
         with logged(self._logger, self.error_recorder):
-            return IExecutionContext(self)
+            return IExecutionContext(self, strategy == ExecutionContextAllocationStrategy.USER_MANAGED)
         return None
+
+    def create_execution_context_without_device_memory(self) -> IExecutionContext | None:
+        """One that runs on the memory of set_device_memory(), which contexts that do not run at the same time may share."""
+        return self.create_execution_context(ExecutionContextAllocationStrategy.USER_MANAGED)
 
     def create_engine_inspector(self) -> EngineInspector:
         return EngineInspector(self)

@@ -21,7 +21,7 @@ _ALGORITHMS = "use penstock.build(tactic_sources=...); penstock.inspect tells th
 _MANY_DEVICES = "one device runs a plan; leave it out"
 _LOOP = "make the loop in ONNX (Loop, Scan) and parse it"
 _CONDITIONAL = "make the branches in ONNX (If) and parse them, or use add_select"
-_SHAPE_MEMORY = "a context allocates its scratch memory itself; leave it out"
+_SCRATCH = "a context allocates its scratch memory itself, or is given it by set_device_memory(); leave it out"
 
 # "NAME" of the module, or "CLASS.NAME": what to do instead.
 REASONS = {
@@ -103,15 +103,11 @@ REASONS = {
     **{f"ICudaEngine.{name}": _STREAMING for name in
        ("weight_streaming_budget", "weight_streaming_budget_v2", "minimum_weight_streaming_budget",
         "get_weight_streaming_automatic_budget", "weight_streaming_scratch_memory_size")},
-    "ICudaEngine.create_execution_context_without_device_memory": _SHAPE_MEMORY,
     "ICudaEngine.create_serialization_config": "use serialize()",
     "ICudaEngine.serialize_with_config": "use serialize()",
     "ICudaEngine.get_aliased_input_tensor": _PLUGIN,
     # IExecutionContext
-    "IExecutionContext.device_memory": _SHAPE_MEMORY,
-    "IExecutionContext.set_device_memory": _SHAPE_MEMORY,
-    "IExecutionContext.update_device_memory_size_for_shapes": _SHAPE_MEMORY,
-    "IExecutionContext.temporary_allocator": _SHAPE_MEMORY,
+    "IExecutionContext.temporary_allocator": _SCRATCH,
     "IExecutionContext.set_communicator": _MANY_DEVICES,
     **{f"IExecutionContext.{name}": _DEBUG_TENSORS for name in
        ("set_debug_listener", "get_debug_listener", "set_tensor_debug_state", "get_debug_state",

@@ -139,11 +139,13 @@ Result<MemoryFacts> CpuBackend::memory() const {
   return facts;
 }
 
-void* CpuBackend::allocate(size_t bytes) {
-  return ::operator new(bytes == 0 ? 64 : bytes, kAlignment, std::nothrow);
+Result<void*> CpuBackend::allocate_memory(size_t bytes) {
+  void* memory = ::operator new(bytes == 0 ? 64 : bytes, kAlignment, std::nothrow);
+  if (memory != nullptr) return memory;
+  return Status(StatusCode::kOutOfMemory, "the system has no more memory");
 }
 
-void CpuBackend::deallocate(void* memory, size_t) { ::operator delete(memory, kAlignment); }
+void CpuBackend::free_memory(void* memory) { ::operator delete(memory, kAlignment); }
 
 Status CpuBackend::copy_in(void* device, const void* host, size_t bytes, Stream& stream) {
   stream.enqueue([=] { std::memcpy(device, host, bytes); });

@@ -15,8 +15,6 @@ class CpuBackend : public Backend {
   std::string fingerprint() const override;
   std::string instruction_set() const override;
   bool supports_instruction_set(std::string_view name) const override;
-  void* allocate(size_t bytes) override;
-  void deallocate(void* memory, size_t bytes) override;
   Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) override;
   Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) override;
   Status copy_within(void* to, const void* from, size_t bytes, Stream& stream) override;
@@ -26,6 +24,10 @@ class CpuBackend : public Backend {
   Result<std::unique_ptr<Stream>> create_stream(int threads) override;
   std::unique_ptr<Event> create_event() override;
   const std::vector<const TacticSource*>& tactic_sources() const override { return sources_; }
+
+ protected:
+  Result<void*> allocate_memory(size_t bytes) override;
+  void free_memory(void* memory) override;
 
  private:
   std::vector<const TacticSource*> sources_;

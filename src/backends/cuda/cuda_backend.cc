@@ -1,8 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "backends/cuda/cuda_backend.h"
 
-#include <new>
-
 #include "backends/cuda/cuda_status.h"
 #include "backends/cuda/cuda_stream.h"
 
@@ -98,25 +96,27 @@ bool CudaBackend::supports_instruction_set(std::string_view name) const {
   return name == instruction_set();
 }
 
-void* CudaBackend::allocate(size_t bytes) {
+Status CudaBackend::health() const { return device_health(device_); }
+
+Result<void*> CudaBackend::allocate_memory(size_t bytes) {
   void* memory = nullptr;
-  const bool chosen = cudaSetDevice(device_) == cudaSuccess;
-  if (chosen && cudaMalloc(&memory, bytes == 0 ? 64 : bytes) == cudaSuccess) return memory;
-  (void)cudaGetLastError();
-  return nullptr;
+  PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaSetDevice(device_), "choosing the device"));
+  PENSTOCK_RETURN_IF_ERROR(
+      cuda_status(cudaMalloc(&memory, bytes == 0 ? 64 : bytes), "allocation of device memory"));
+  return memory;
 }
 
-void CudaBackend::deallocate(void* memory, size_t) { (void)cudaFree(memory); }
+void CudaBackend::free_memory(void* memory) { (void)cudaFree(memory); }
 
-void* CudaBackend::allocate_staging(size_t bytes) {
+Result<void*> CudaBackend::allocate_staging_memory(size_t bytes) {
   void* memory = nullptr;
-  const bool chosen = cudaSetDevice(device_) == cudaSuccess;
-  if (chosen && cudaMallocHost(&memory, bytes == 0 ? 64 : bytes) == cudaSuccess) return memory;
-  (void)cudaGetLastError();
-  return nullptr;
+  PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaSetDevice(device_), "choosing the device"));
+  PENSTOCK_RETURN_IF_ERROR(cuda_status(cudaMallocHost(&memory, bytes == 0 ? 64 : bytes),
+                                       "page-locked memory of " + size_text(bytes)));
+  return memory;
 }
 
-void CudaBackend::deallocate_staging(void* memory, size_t) { (void)cudaFreeHost(memory); }
+void CudaBackend::free_staging_memory(void* memory) { (void)cudaFreeHost(memory); }
 
 Status CudaBackend::copy_in(void* device, const void* host, size_t bytes, Stream& stream) {
   if (bytes == 0) return Status::ok();
@@ -174,6 +174,18 @@ bool CudaBackend::can_reach(const void* address) const {
   }
   return attributes.type == cudaMemoryTypeManaged ||
          (attributes.type == cudaMemoryTypeDevice && attributes.device == device_);
+}
+
+Status CudaBackend::check_address(const void* address) const {
+  cudaPointerAttributes attributes{};
+  if (cudaPointerGetAttributes(&attributes, address) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return Status::ok();
+  }
+  if (attributes.type != cudaMemoryTypeDevice || attributes.device == device_) return Status::ok();
+  return {StatusCode::kInvalidArgument,
+          "the address is memory of cuda:" + std::to_string(attributes.device) + ", not of " +
+              device() + "; copy it there or to the host"};
 }
 
 Result<std::unique_ptr<Stream>> CudaBackend::create_stream(int) {

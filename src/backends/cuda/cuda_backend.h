@@ -20,10 +20,7 @@ class CudaBackend : public Backend {
   std::string fingerprint() const override;
   std::string instruction_set() const override;
   bool supports_instruction_set(std::string_view name) const override;
-  void* allocate(size_t bytes) override;
-  void deallocate(void* memory, size_t bytes) override;
-  void* allocate_staging(size_t bytes) override;
-  void deallocate_staging(void* memory, size_t bytes) override;
+  Status health() const override;
   Status copy_in(void* device, const void* host, size_t bytes, Stream& stream) override;
   Status copy_out(void* host, const void* device, size_t bytes, Stream& stream) override;
   Status copy_within(void* to, const void* from, size_t bytes, Stream& stream) override;
@@ -34,10 +31,17 @@ class CudaBackend : public Backend {
   Status synchronize() override;
   bool is_host_memory() const override { return false; }
   bool can_reach(const void* address) const override;
+  Status check_address(const void* address) const override;
   Result<std::unique_ptr<Stream>> create_stream(int threads) override;
   Result<std::unique_ptr<Stream>> wrap_stream(void* native_handle) override;
   std::unique_ptr<Event> create_event() override;
   const std::vector<const TacticSource*>& tactic_sources() const override { return sources_; }
+
+ protected:
+  Result<void*> allocate_memory(size_t bytes) override;
+  void free_memory(void* memory) override;
+  Result<void*> allocate_staging_memory(size_t bytes) override;
+  void free_staging_memory(void* memory) override;
 
  private:
   CudaBackend(int device, const cudaDeviceProp& properties,
