@@ -84,3 +84,13 @@ if(PENSTOCK_BENCH AND bench AND benchmark_FOUND AND TARGET penstock_testlib)
     benchmark::benchmark_main)
   add_dependencies(penstock_microbench penstock_onnx_headers)
 endif()
+if(PENSTOCK_BENCH)
+  # What is measured with threads and clocks of its own, a program a file.
+  file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/programs/*.cc")
+  foreach(source IN LISTS programs)
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(penstock_${name} "${source}")
+    target_link_libraries(penstock_${name} PRIVATE
+      penstock_flags penstock penstock_runtime penstock_compiler_deps CLI11::CLI11)
+  endforeach()
+endif()

@@ -26,6 +26,10 @@ struct BuildOptions {
   // On a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
   bool tf32 = false;
   int threads = 0;  // stream width to tune for; 0: all processors
+  // Contexts that will run side by side, each on its stream: kernels are then timed while as many
+  // copies of them run at the same time, and what does most runs in a second is chosen, rather than
+  // what does one run in the shortest time.
+  int concurrent_contexts = 1;
   int optimization_level =
       3;  // 0 takes the first tactic unmeasured; 5 measures every one, reference too
   // The shapes to tune for, and their limits: one profile, or several, of which each is tuned by

@@ -89,11 +89,12 @@ def build(
     profile: Profile | None = None,
     profiles: Sequence[Profile] = (),
     threads: int = 0,
+    concurrent_contexts: int = 1,
     optimization_level: int = 3,
     timing_cache: str | os.PathLike[str] | None = None,
     workspace: int = 0,
-    device: str = "cpu",
     memory_limit: int = 0,
+    device: str = "cpu",
     fp16: bool = False,
     bf16: bool = False,
     tf32: bool = False,
@@ -109,12 +110,13 @@ def build(
     profile: the shapes to tune for, and their limits.
     profiles: several of them: each is tuned by itself, and all share the weights.
     threads: that share each kernel; 0: all processors.
+    concurrent_contexts: that will run side by side: what does most runs in a second then is chosen, not the fastest alone.
     optimization_level: 0 takes the first tactic unmeasured, 3 measures, 5 measures every tactic.
     timing_cache: a file of measured times: read, extended, makes the next build fast.
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
+    memory_limit: most bytes of the device that this process may hold, as Device.set_memory_limit(); 0: as it is.
     device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
     fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
-    memory_limit: most bytes of the device that this process may hold, as Device.set_memory_limit(); 0: as it is.
     tf32: on a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
@@ -130,8 +132,9 @@ def build(
     precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
     plan = _penstock._build(
         model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
-        bool(tf32), integer("threads", threads, 0), integer("optimization_level", optimization_level, 0),
-        os.fspath(timing_cache or ""), integer("workspace", workspace, 0), list(tactic_sources),
+        bool(tf32), integer("threads", threads, 0), integer("concurrent_contexts", concurrent_contexts, 1),
+        integer("optimization_level", optimization_level, 0), os.fspath(timing_cache or ""),
+        integer("workspace", workspace, 0), integer("memory_limit", memory_limit, 0), list(tactic_sources),
         _callback("progress", progress), _callback("log", log))
     for warning in plan.summary.warnings:
         (_callback("warn", warn) or _LOGGER.warning)(warning)

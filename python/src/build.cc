@@ -61,11 +61,12 @@ struct Settings {
   std::string precision;
   bool tf32;
   int threads;
+  int concurrent_contexts;
   int optimization_level;
   std::filesystem::path timing_cache;
   uint64_t workspace_bytes;
-  std::vector<std::string> tactic_sources;
   uint64_t memory_limit_bytes;
+  std::vector<std::string> tactic_sources;
   nb::object progress;
   nb::object log;
 };
@@ -77,12 +78,13 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.precision = parse_data_type(settings.precision).value_or(DataType::kFloat32);
   options.tf32 = settings.tf32;
   options.threads = settings.threads;
+  options.concurrent_contexts = settings.concurrent_contexts;
   options.optimization_level = settings.optimization_level;
   options.timing_cache = settings.timing_cache;
   options.workspace_bytes = settings.workspace_bytes;
+  options.memory_limit_bytes = settings.memory_limit_bytes;
   options.tactic_sources = settings.tactic_sources;
   if (!settings.progress.is_none()) {
-  options.memory_limit_bytes = settings.memory_limit_bytes;
     options.progress = [&](std::string_view what, double fraction) {
       error.guard([&] { settings.progress(nb::str(what.data(), what.size()), fraction); });
     };
@@ -199,18 +201,19 @@ void bind_build(nb::module_& module) {
       "_build",
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
          nb::list profiles, const std::string& device, const std::string& precision, bool tf32,
-         int threads, int optimization_level, const std::filesystem::path& timing_cache,
-         uint64_t workspace, const std::vector<std::string>& tactic_sources, nb::object progress,
-         nb::object log) {
-        return build(
-            std::move(model), folder, name,
-            Settings{make_profiles(profiles), device, precision, tf32, threads, optimization_level,
-                     timing_cache, workspace, tactic_sources, progress, log});
+         int threads, int concurrent_contexts, int optimization_level,
+         const std::filesystem::path& timing_cache, uint64_t workspace, uint64_t memory_limit,
+         const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
+        return build(std::move(model), folder, name,
+                     Settings{make_profiles(profiles), device, precision, tf32, threads,
+                              concurrent_contexts, optimization_level, timing_cache, workspace,
+                              memory_limit, tactic_sources, progress, log});
       },
       nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
-      nb::arg("precision"), nb::arg("tf32"), nb::arg("threads"), nb::arg("optimization_level"),
-      nb::arg("timing_cache"), nb::arg("workspace"), nb::arg("tactic_sources"),
-      nb::arg("progress").none(), nb::arg("log").none());
+      nb::arg("precision"), nb::arg("tf32"), nb::arg("threads"), nb::arg("concurrent_contexts"),
+      nb::arg("optimization_level"), nb::arg("timing_cache"), nb::arg("workspace"),
+      nb::arg("memory_limit"), nb::arg("tactic_sources"), nb::arg("progress").none(),
+      nb::arg("log").none());
 }
 
 }  // namespace penstock::python

@@ -34,10 +34,11 @@ struct BuildFlags {
   bool bf16 = false;
   bool tf32 = false;
   int threads = 0;
+  int concurrent_contexts = 1;
   int level = 3;
   double workspace_mib = 0;
-  std::vector<std::string> tactic_sources;
   uint64_t memory_limit = 0;  // bytes
+  std::vector<std::string> tactic_sources;
 
   void add_to(CLI::App& command);
   Result<BuildOptions> options() const;
@@ -46,10 +47,10 @@ struct BuildFlags {
   void add_profiles_to(CLI::App& command);
 };
 
-// Prints "error: ..." to stderr; the exit code for it.
 // "--memory-limit 4GiB", in bytes.
 void add_memory_limit(CLI::App& command, uint64_t& bytes);
 
+// Prints "error: ..." to stderr; the exit code for it.
 int report(const Status& status);
 
 // Builds with a progress display; on an interrupt says what was kept.

@@ -85,6 +85,14 @@ void BuildFlags::add_to(CLI::App& command) {
   command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
   command.add_flag("--tf32", tf32,
                    "Let float32 products of a GPU round their factors to 10 bits of mantissa");
+  command
+      .add_option(
+          "--concurrent-contexts", concurrent_contexts,
+          "Contexts that will run side by side: choose what does most runs in a second then, "
+          "not the fastest run alone")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  add_memory_limit(command, memory_limit);
   command.add_option("--threads", threads, "Threads that share a kernel; 0: all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -111,6 +119,8 @@ Result<BuildOptions> BuildFlags::options() const {
   options.optimization_level = level;
   options.timing_cache = timing_cache;
   options.tactic_sources = tactic_sources;
+  options.concurrent_contexts = concurrent_contexts;
+  options.memory_limit_bytes = memory_limit;
   options.workspace_bytes = static_cast<uint64_t>(workspace_mib * 1024 * 1024);
   for (const auto& [index, texts] : profiles) {
     if (index != static_cast<int>(options.profiles.size())) {

@@ -106,8 +106,11 @@ void print_facts(const json& facts, bool candidates) {
   fmt::print("{}: {} '{}'\n", facts["file"].get<std::string>(), facts["kind"].get<std::string>(),
              facts["model"].get<std::string>());
   if (facts.contains("device")) {
-    fmt::print("device   {} (needs {}), tuned for {} threads\n", facts["device"].get<std::string>(),
-               facts["instruction_set"].get<std::string>(), facts["threads"].get<int>());
+    const int contexts = facts.value("concurrent_contexts", 1);
+    fmt::print("device   {} (needs {}), tuned for {} threads{}\n",
+               facts["device"].get<std::string>(), facts["instruction_set"].get<std::string>(),
+               facts["threads"].get<int>(),
+               contexts == 1 ? "" : fmt::format(" and {} contexts side by side", contexts));
     fmt::print("file     {}, weights {}\n", bytes_text(facts["file_bytes"].get<uint64_t>()),
                bytes_text(facts["weight_bytes"].get<uint64_t>()));
   }

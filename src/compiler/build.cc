@@ -59,6 +59,11 @@ Status check_options(const BuildOptions& options) {
     return {StatusCode::kInvalidArgument,
             std::to_string(options.threads) + " threads; give 0 (all processors) to 1024"};
   }
+  if (options.concurrent_contexts < 1 || options.concurrent_contexts > 64) {
+    return {StatusCode::kInvalidArgument,
+            std::to_string(options.concurrent_contexts) +
+                " concurrent contexts; give 1 (a run alone, as fast as can be) to 64"};
+  }
   if (!options.profiles.empty() &&
       !(options.profile.inputs.empty() && options.profile.values.empty())) {
     return {StatusCode::kInvalidArgument,
@@ -125,6 +130,7 @@ tune::TuneOptions tune_options(const BuildOptions& options, tune::SymbolValues s
                                int threads) {
   tune::TuneOptions tuning;
   tuning.threads = threads;
+  tuning.concurrent_contexts = options.concurrent_contexts;
   tuning.level = options.optimization_level;
   tuning.workspace_bytes = options.workspace_bytes;
   tuning.sources = options.tactic_sources;
@@ -230,15 +236,15 @@ Result<Compilation> optimise(Import&& import, const std::string& default_name,
 Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<backends::Backend> backend,
                             ops::find_backend(options.device));
+  if (options.memory_limit_bytes > 0) {
+    backend->memory_budget().set_limit(options.memory_limit_bytes);
+  }
   const backends::CurrentDevice current(*backend);
   if (options.precision != DataType::kFloat32) {
     if (backend->is_host_memory()) {
       add_warning(options, work.summary,
                   std::string(to_string(options.precision)) +
                       " was asked for, and this processor (" + backend->instruction_set() +
-  if (options.memory_limit_bytes > 0) {
-    backend->memory_budget().set_limit(options.memory_limit_bytes);
-  }
                       ") computes in float32 here: so does the plan");
     } else {
       PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));
@@ -268,7 +274,7 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
     return work.profiles.size() == 1 ? status : status.with_context("profile " + std::to_string(i));
   }
   begin_phase(options, "write", 0.95);
-  tuned.report = compiler::make_report(work.graph, sharing.reports);
+  tuned.report = compiler::make_report(work.graph, sharing.reports, options.concurrent_contexts);
   return tuned;
 }
 

@@ -44,11 +44,13 @@ std::string profile_report(const Lowered& lowered) {
   return report.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-std::string make_report(const ir::Graph& graph, const std::vector<std::string>& profiles) {
+std::string make_report(const ir::Graph& graph, const std::vector<std::string>& profiles,
+                        int concurrent_contexts) {
   std::string parts;
   for (const std::string& profile : profiles) parts += (parts.empty() ? "" : ",") + profile;
-  return "{\"onnx_nodes\":" + std::to_string(graph.onnx_node_count) + ",\"profiles\":[" + parts +
-         "]}";
+  return "{\"onnx_nodes\":" + std::to_string(graph.onnx_node_count) +
+         ",\"concurrent_contexts\":" + std::to_string(concurrent_contexts) + ",\"profiles\":[" +
+         parts + "]}";
 }
 
 }  // namespace penstock::compiler

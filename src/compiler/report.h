@@ -12,6 +12,7 @@ namespace penstock::compiler {
 // candidate with its time or the reason why it was not taken. The same build gives the same bytes.
 std::string profile_report(const Lowered& lowered);
 // The report that a plan carries, of the parts in the profiles' order.
-std::string make_report(const ir::Graph& graph, const std::vector<std::string>& profiles);
+std::string make_report(const ir::Graph& graph, const std::vector<std::string>& profiles,
+                        int concurrent_contexts = 1);
 
 }  // namespace penstock::compiler

@@ -156,17 +156,19 @@ Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& pa
     profiles.push_back(std::move(profile));
   }
   const Program& first = contents.programs.front();
-  json facts = {{"file", path},
-                {"kind", "plan"},
-                {"model", contents.model_name},
-                {"device", contents.fingerprint},
-                {"instruction_set", contents.instruction_set},
-                {"threads", contents.threads},
-                {"file_bytes", engine->file().file_bytes()},
-                {"weight_bytes", engine->file().constants_bytes()},
-                {"inputs", describe_slots(first, first.bodies[0].inputs)},
-                {"outputs", describe_slots(first, first.bodies[0].outputs)},
-                {"onnx_node_count", report.is_object() ? report.value("onnx_nodes", 0) : 0}};
+  json facts = {
+      {"file", path},
+      {"kind", "plan"},
+      {"model", contents.model_name},
+      {"device", contents.fingerprint},
+      {"instruction_set", contents.instruction_set},
+      {"threads", contents.threads},
+      {"concurrent_contexts", report.is_object() ? report.value("concurrent_contexts", 1) : 1},
+      {"file_bytes", engine->file().file_bytes()},
+      {"weight_bytes", engine->file().constants_bytes()},
+      {"inputs", describe_slots(first, first.bodies[0].inputs)},
+      {"outputs", describe_slots(first, first.bodies[0].outputs)},
+      {"onnx_node_count", report.is_object() ? report.value("onnx_nodes", 0) : 0}};
   facts.update(profiles.front());
   facts["profiles"] = std::move(profiles);
   return to_text(facts);

@@ -35,9 +35,10 @@ DeviceRun::~DeviceRun() {
 Result<std::unique_ptr<DeviceRun>> DeviceRun::create(backends::Backend& backend,
                                                      const NodeFacts& node,
                                                      const std::vector<const void*>& inputs,
-                                                     backends::Stream& stream) {
+                                                     backends::Stream& stream,
+                                                     const DeviceRun* sibling) {
   std::unique_ptr<DeviceRun> run(new DeviceRun(backend, node, stream));
-  PENSTOCK_RETURN_IF_ERROR(run->place(inputs));
+  PENSTOCK_RETURN_IF_ERROR(run->place(inputs, sibling));
   return run;
 }
 
@@ -48,11 +49,15 @@ Result<void*> DeviceRun::take(size_t bytes) {
   return data;
 }
 
-Status DeviceRun::place(const std::vector<const void*>& inputs) {
+Status DeviceRun::place(const std::vector<const void*>& inputs, const DeviceRun* sibling) {
   for (size_t i = 0; i < node_.inputs.size(); ++i) {
     const Operand& operand = node_.inputs[i];
     views_.push_back({operand.dtype, operand.layout, &operand.shape, nullptr});
     if (i >= inputs.size() || inputs[i] == nullptr) continue;
+    if (sibling != nullptr && operand.data != nullptr) {
+      views_.back().data = sibling->views_[i].data;
+      continue;
+    }
     const size_t bytes = bytes_of(operand);
     PENSTOCK_ASSIGN_OR_RETURN(views_.back().data, take(bytes));
     PENSTOCK_RETURN_IF_ERROR(backend_.copy_in(views_.back().data, inputs[i], bytes, stream_));

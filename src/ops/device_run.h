@@ -13,11 +13,13 @@ namespace penstock::ops {
 class DeviceRun : public backends::KernelRun {
  public:
   // Copies the inputs to the device: `inputs[i]` as input i of `node` was bound, null where absent.
-  // `node` must outlive the run. Outputs begin poisoned, and so does a margin behind them.
+  // `node` must outlive the run. Outputs begin poisoned, and so does a margin behind them. With
+  // `sibling`, which must outlive it too, a run of the same node, both read its constants.
   static Result<std::unique_ptr<DeviceRun>> create(backends::Backend& backend,
                                                    const backends::NodeFacts& node,
                                                    const std::vector<const void*>& inputs,
-                                                   backends::Stream& stream);
+                                                   backends::Stream& stream,
+                                                   const DeviceRun* sibling = nullptr);
   ~DeviceRun() override;
 
   const backends::TensorView& input(size_t i) const override { return views_[i]; }
@@ -43,7 +45,7 @@ class DeviceRun : public backends::KernelRun {
   DeviceRun(backends::Backend& backend, const backends::NodeFacts& node, backends::Stream& stream);
 
   Result<void*> take(size_t bytes);
-  Status place(const std::vector<const void*>& inputs);
+  Status place(const std::vector<const void*>& inputs, const DeviceRun* sibling);
 
   struct Block {
     void* data;

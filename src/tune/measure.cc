@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <span>
@@ -113,9 +114,10 @@ class Times {
   double least_ = std::numeric_limits<double>::max();
 };
 
-}  // namespace
-
-namespace {
+// How many runs in a row are timed as one: the clock costs some 30 ns, and on a GPU some 2 us.
+int batch_size(double microseconds, double wanted) {
+  return std::clamp(static_cast<int>(wanted / std::max(0.05, microseconds)), 1, 100);
+}
 
 // Times a kernel through `run`, a HostRun or a DeviceRun.
 template <typename Run>
@@ -123,11 +125,8 @@ Result<double> time_runs(Run& run, const backends::Kernel& kernel, backends::Str
                          const MeasureOptions& options) {
   const auto execute = [&] { return run.execute(kernel); };
   PENSTOCK_RETURN_IF_ERROR(execute());
-  PENSTOCK_ASSIGN_OR_RETURN(double estimate, stream.time(execute, 1));
-  estimate = std::max(0.05, estimate);
-  // Short kernels are timed in batches: the clock costs some 30 ns, and on a GPU some 2 us.
-  const int batch =
-      std::clamp(static_cast<int>((stream.is_asynchronous() ? 200.0 : 20.0) / estimate), 1, 100);
+  PENSTOCK_ASSIGN_OR_RETURN(const double estimate, stream.time(execute, 1));
+  const int batch = batch_size(estimate, stream.is_asynchronous() ? 200 : 20);
   Times times(options);
   while (!times.is_enough()) {
     const int64_t before = preemptions();
@@ -138,11 +137,110 @@ Result<double> time_runs(Run& run, const backends::Kernel& kernel, backends::Str
   return times.least();
 }
 
+// Copies of a kernel, one on each stream, that run at the same time.
+class Together {
+ public:
+  using Execute = std::function<Status(size_t copy)>;
+
+  Together(backends::Backend& backend, const Streams& streams, Execute execute, int batch)
+      : backend_(backend), streams_(streams), execute_(std::move(execute)), batch_(batch) {}
+
+  // Microseconds of a run, of all together.
+  Result<double> time() {
+    PENSTOCK_ASSIGN_OR_RETURN(const double microseconds,
+                              streams_[0]->is_asynchronous() ? time_on_device() : time_on_host());
+    return microseconds / static_cast<double>(streams_.size()) / batch_;
+  }
+
+ private:
+  Status repeat(size_t copy) {
+    for (int i = 0; i < batch_; ++i) PENSTOCK_RETURN_IF_ERROR(execute_(copy));
+    return Status::ok();
+  }
+
+  // As graphs: launched one by one, short kernels would be timed by how fast the host submits them.
+  Status record() {
+    for (size_t i = 0; i < streams_.size(); ++i) {
+      PENSTOCK_RETURN_IF_ERROR(streams_[i]->begin_recording());
+      const Status recorded = repeat(i);
+      Result<std::unique_ptr<backends::Recording>> graph = streams_[i]->end_recording();
+      PENSTOCK_RETURN_IF_ERROR(recorded);
+      PENSTOCK_RETURN_IF_ERROR(graph.status());
+      graphs_.push_back(*std::move(graph));
+    }
+    return Status::ok();
+  }
+
+  Result<double> time_on_device() {
+    if (graphs_.empty()) PENSTOCK_RETURN_IF_ERROR(record());
+    backends::Stream& first = *streams_[0];
+    const std::shared_ptr<backends::Event> begin = backend_.create_event();
+    const std::shared_ptr<backends::Event> end = backend_.create_event();
+    PENSTOCK_RETURN_IF_ERROR(begin->record(first));
+    for (size_t i = 0; i < streams_.size(); ++i) {
+      if (i > 0) PENSTOCK_RETURN_IF_ERROR(streams_[i]->wait_for(begin));
+      PENSTOCK_RETURN_IF_ERROR(graphs_[i]->replay(*streams_[i]));
+    }
+    for (size_t i = 1; i < streams_.size(); ++i) {
+      const std::shared_ptr<backends::Event> done = backend_.create_event();
+      PENSTOCK_RETURN_IF_ERROR(done->record(*streams_[i]));
+      PENSTOCK_RETURN_IF_ERROR(first.wait_for(done));
+    }
+    PENSTOCK_RETURN_IF_ERROR(end->record(first));
+    PENSTOCK_RETURN_IF_ERROR(end->wait());
+    PENSTOCK_ASSIGN_OR_RETURN(const double milliseconds, end->elapsed_ms(*begin));
+    return milliseconds * 1000;
+  }
+
+  Result<double> time_on_host() {
+    std::vector<Status> statuses(streams_.size());
+    const Clock::time_point begin = Clock::now();
+    for (size_t i = 0; i < streams_.size(); ++i) {
+      streams_[i]->enqueue([this, i, &statuses] { statuses[i] = repeat(i); });
+    }
+    for (const auto& stream : streams_) PENSTOCK_RETURN_IF_ERROR(stream->synchronize());
+    const double microseconds = microseconds_since(begin);
+    for (const Status& status : statuses) PENSTOCK_RETURN_IF_ERROR(status);
+    return microseconds;
+  }
+
+  backends::Backend& backend_;
+  const Streams& streams_;
+  Execute execute_;
+  int batch_;
+  std::vector<std::unique_ptr<backends::Recording>> graphs_;
+};
+
+// The same for a run on each of several streams.
+template <typename Run>
+Result<double> time_together(backends::Backend& backend, std::vector<std::unique_ptr<Run>>& runs,
+                             const backends::Kernel& kernel, const Streams& streams,
+                             const MeasureOptions& options) {
+  const auto execute = [&](size_t copy) { return runs[copy]->execute(kernel); };
+  for (size_t i = 0; i < runs.size(); ++i) {
+    streams[i]->enter();
+    PENSTOCK_RETURN_IF_ERROR(execute(i));
+    PENSTOCK_RETURN_IF_ERROR(streams[i]->flush());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const double alone, streams[0]->time([&] { return execute(0); }, 1));
+  // Long enough that all of them run beside each other but for a small part.
+  Together together(backend, streams, execute,
+                    batch_size(alone, streams[0]->is_asynchronous() ? 1000 : 200));
+  PENSTOCK_RETURN_IF_ERROR(together.time().status());
+  Times times(options);
+  while (!times.is_enough()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const double microseconds, together.time());
+    times.add(microseconds, false);
+  }
+  return times.least();
+}
+
 }  // namespace
 
 Result<double> measure(backends::Backend& backend, const backends::Tactic& tactic,
-                       const NodeFacts& original, backends::Stream& stream,
+                       const NodeFacts& original, const Streams& streams,
                        const MeasureOptions& options) {
+  backends::Stream& stream = *streams[0];
   NodeFacts facts = original;
   std::vector<ir::ConstantRef> keep;
   stream.enter();
@@ -163,12 +261,22 @@ Result<double> measure(backends::Backend& backend, const backends::Tactic& tacti
     }
   }
   if (!backend.is_host_memory()) {
-    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<ops::DeviceRun> run,
-                              ops::DeviceRun::create(backend, facts, inputs, stream));
-    return time_runs(*run, *kernel, stream, options);
+    std::vector<std::unique_ptr<ops::DeviceRun>> runs;
+    for (const auto& each : streams) {
+      const ops::DeviceRun* first = runs.empty() ? nullptr : runs[0].get();
+      PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<ops::DeviceRun> run,
+                                ops::DeviceRun::create(backend, facts, inputs, *each, first));
+      runs.push_back(std::move(run));
+    }
+    return runs.size() == 1 ? time_runs(*runs[0], *kernel, stream, options)
+                            : time_together(backend, runs, *kernel, streams, options);
   }
-  ops::HostRun run(facts, std::move(inputs), stream);
-  return time_runs(run, *kernel, stream, options);
+  std::vector<std::unique_ptr<ops::HostRun>> runs;
+  for (const auto& each : streams) {
+    runs.push_back(std::make_unique<ops::HostRun>(facts, inputs, *each));
+  }
+  return runs.size() == 1 ? time_runs(*runs[0], *kernel, stream, options)
+                          : time_together(backend, runs, *kernel, streams, options);
 }
 
 }  // namespace penstock::tune

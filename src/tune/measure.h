@@ -1,6 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "backends/backend.h"
 
 namespace penstock::tune {
@@ -11,10 +14,14 @@ struct MeasureOptions {
   uint64_t workspace_bytes = 0;  // a kernel that wants more is refused; 0: no limit
 };
 
-// Microseconds of running `tactic` on `facts` (layouts and config set) with random inputs, on a
-// stream of `backend`: the least of several runs. Or the reason why it does not run.
+using Streams = std::vector<std::unique_ptr<backends::Stream>>;
+
+// Microseconds of running `tactic` on `facts` (layouts and config set) with random inputs: the
+// least of several runs. On several streams of `backend`, a copy of the kernel runs on each at the
+// same time, on the same constants, and the time is that of all divided by their number. Or the
+// reason why it does not run.
 Result<double> measure(backends::Backend& backend, const backends::Tactic& tactic,
-                       const backends::NodeFacts& facts, backends::Stream& stream,
+                       const backends::NodeFacts& facts, const Streams& streams,
                        const MeasureOptions& options);
 
 }  // namespace penstock::tune

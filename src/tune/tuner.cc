@@ -48,12 +48,7 @@ const Tactic* Tuner::copier(bool on_device) const {
 }
 
 Status Tuner::add(const ir::Region& region, bool nested) {
-  if (stream_ == nullptr) {
-    PENSTOCK_ASSIGN_OR_RETURN(stream_, backend_.create_stream(options_.threads));
-    if (is_mixed()) {
-      PENSTOCK_ASSIGN_OR_RETURN(host_stream_, host_.create_stream(options_.threads));
-    }
-  }
+  PENSTOCK_RETURN_IF_ERROR(open_streams());
   size_t done = 0;
   for (const ir::Node& node : region.nodes) {
     if (options_.cancelled && options_.cancelled()) {
@@ -66,6 +61,19 @@ Status Tuner::add(const ir::Region& region, bool nested) {
       options_.progress(static_cast<double>(done) / static_cast<double>(region.nodes.size()));
     }
   }
+  return Status::ok();
+}
+
+Status Tuner::open_streams() {
+  while (static_cast<int>(streams_.size()) < options_.concurrent_contexts) {
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
+                              backend_.create_stream(options_.threads));
+    streams_.push_back(std::move(stream));
+  }
+  if (!is_mixed() || !host_streams_.empty()) return Status::ok();
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<backends::Stream> stream,
+                            host_.create_stream(options_.threads));
+  host_streams_.push_back(std::move(stream));
   return Status::ok();
 }
 
@@ -94,6 +102,7 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   // What depends on data, and bodies, run on the host, which sees the data.
   candidates.on_device = is_mixed() && fixed && !late;
   if (candidates.on_device) consider_all(backend_, node, facts, fixed, candidates);
+  PENSTOCK_RETURN_IF_ERROR(device_status_.with_context("node '" + node.name + "'"));
   if (candidates.usable.empty()) {
     candidates.on_device = false;
     consider_all(host_, node, facts, fixed, candidates);
@@ -187,9 +196,10 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed, b
 
 void Tuner::time(Candidate& candidate, const NodeFacts& facts, bool on_host) {
   backends::Backend& backend = on_host ? host_ : backend_;
-  backends::Stream& stream = on_host && host_stream_ != nullptr ? *host_stream_ : *stream_;
-  const std::string key = backend.fingerprint() + "|" + std::string(candidate.tactic->name()) +
-                          "|" + facts.config + "|" + signature(facts);
+  const Streams& streams = on_host && is_mixed() ? host_streams_ : streams_;
+  std::string key = backend.fingerprint() + "|" + std::string(candidate.tactic->name()) + "|" +
+                    facts.config + "|" + signature(facts);
+  if (streams.size() > 1) key += " beside " + std::to_string(streams.size() - 1);
   candidate.measured = true;
   if (const std::optional<double> known = cache_.find(key)) {
     candidate.microseconds = *known;
@@ -200,13 +210,17 @@ void Tuner::time(Candidate& candidate, const NodeFacts& facts, bool on_host) {
   MeasureOptions options;
   options.workspace_bytes = options_.workspace_bytes;
   if (options_.level <= 2) options.target_ms = 2;
-  const Result<double> microseconds = measure(backend, *candidate.tactic, facts, stream, options);
+  const Result<double> microseconds = measure(backend, *candidate.tactic, facts, streams, options);
   ++counts_.measured;
   if (microseconds.is_ok()) {
     candidate.microseconds = *microseconds;
     cache_.insert(key, *microseconds);
   } else {
     candidate.reason = microseconds.status().message();
+    // Whatever was refused from here on would run on the CPU.
+    if (microseconds.status().code() == StatusCode::kDeviceLost) {
+      device_status_ = microseconds.status();
+    }
   }
 }
 

@@ -42,6 +42,7 @@ bool is_view(const ir::Node& node);
 
 struct TuneOptions {
   int threads = 1;
+  int concurrent_contexts = 1;  // copies of a kernel that run at the same time when it is timed
   int level = 3;
   std::vector<std::string> sources;  // names of the tactic sources to use; empty: all
   uint64_t workspace_bytes = 0;
@@ -84,13 +85,15 @@ class Tuner {
                 bool on_host, NodeCandidates& candidates);
   void log(const NodeCandidates& candidates) const;
   void time(Candidate& candidate, const backends::NodeFacts& facts, bool on_host = false);
+  Status open_streams();
 
   backends::Backend& backend_;
   backends::Backend& host_;
   TimingCache& cache_;
   TuneOptions options_;
-  std::unique_ptr<backends::Stream> stream_;
-  std::unique_ptr<backends::Stream> host_stream_;  // null where the host is the device
+  Streams streams_;       // one for each concurrent context
+  Streams host_streams_;  // empty where the host is the device
+  Status device_status_;  // an error that ends the build, where the device was lost
   std::vector<NodeCandidates> nodes_;
   std::unordered_set<const ir::Value*> late_values_;
   std::map<std::string, Candidate> reorders_;
