@@ -20,6 +20,19 @@ Result<std::string> inspect_plan(const Plan& plan);
 Result<std::string> inspect_model(const std::filesystem::path& onnx_path);
 Result<std::string> inspect_model(const OnnxBytes& onnx);
 
+struct RooflineOptions {
+  std::string device;  // as EngineOptions::device
+  size_t profile = 0;  // whose opt shapes are run, on random inputs
+};
+
+// How near each layer of a plan comes to what the device can do, as JSON: what the device reaches,
+// measured now (bytes per second of a copy, operations per second of matrix products by type), and
+// for each layer its bytes, arithmetic, measured time, the share of the ceiling that binds it, and
+// what time it would save at that ceiling.
+Result<std::string> roofline(const std::filesystem::path& plan_path,
+                             const RooflineOptions& options = {});
+Result<std::string> roofline(const Plan& plan, const RooflineOptions& options = {});
+
 // The ONNX operators that models may have, as JSON: the opsets, and for each operator its name, the
 // opsets at which a form of it begins, the core operators it becomes, and by backend their fast
 // kernels and those among them that have the reference kernel alone. A backend counts where its

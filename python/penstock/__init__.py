@@ -7,17 +7,17 @@
 """
 from penstock._build import Profile, build
 from penstock._custom import register_operator
-from penstock._diagnostics import Comparison, compare, inspect
-from penstock._penstock import (Buffer, BuildSummary, Context, Device, Engine, Event, LayerError, Plan, Stream, TensorInfo,
-                                __version__)
+from penstock._diagnostics import Comparison, compare, inspect, roofline
+from penstock._penstock import (Buffer, BuildSummary, Context, Device, DeviceMemory, Engine, Event, LayerError, Plan,
+                                SharedScratch, Stream, TensorInfo, __version__)
 from penstock._timing_cache import TimingCache
 from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, InputOutputError, InternalError,
                              InvalidArgumentError, InvalidModelError, InvalidPlanError, NotFoundError, OutOfMemoryError,
                              UnsupportedError)
 
 __all__ = [
-    "Buffer", "BuildSummary", "BusyError", "CancelledError", "Comparison", "Context", "Device", "DeviceLostError", "Engine",
-    "Error", "Event", "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError", "InvalidPlanError",
-    "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "Stream", "TensorInfo", "TimingCache",
-    "UnsupportedError", "__version__", "build", "compare", "inspect", "register_operator",
+    "Buffer", "BuildSummary", "BusyError", "CancelledError", "Comparison", "Context", "Device", "DeviceLostError",
+    "DeviceMemory", "Engine", "Error", "Event", "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError",
+    "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "SharedScratch", "Stream", "TensorInfo",
+    "TimingCache", "UnsupportedError", "__version__", "build", "compare", "inspect", "register_operator", "roofline",
 ]

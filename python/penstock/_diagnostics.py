@@ -28,6 +28,18 @@ def inspect(source: str | os.PathLike[str] | _penstock.Plan | bytes | Any, *,
     return json.loads(_penstock._inspect(source, is_model, os.fspath(external_data)))
 
 
+def roofline(plan: str | os.PathLike[str] | _penstock.Plan | bytes, *, device: str = "auto", profile: int = 0) -> dict[str, Any]:
+    """How near each layer comes to what the device can do: runs the plan, and measures the device's ceilings.
+
+    plan: a Plan, its bytes, or a path. device: where to run it. profile: whose opt shapes are run, on random inputs. What
+    the dictionary holds is what `penstock inspect --roofline --json` prints.
+    """
+    if isinstance(plan, bytes):
+        plan = _penstock.Plan(plan)
+    source = plan if isinstance(plan, _penstock.Plan) else os.fspath(plan)
+    return json.loads(_penstock._roofline(source, device, _build.integer("profile", profile, 0)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """What compare() found: the layers in the order of the run."""

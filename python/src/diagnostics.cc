@@ -36,6 +36,21 @@ std::string inspect(nb::object source, bool is_model, const std::filesystem::pat
   return take(std::move(facts));
 }
 
+// JSON text about a Plan, or a path to one.
+std::string measure_roofline(nb::object source, const std::string& device, size_t profile) {
+  Result<std::string> report = Status();
+  if (nb::isinstance<PyPlan>(source)) {
+    const Plan plan = nb::cast<PyPlan&>(source).plan;
+    nb::gil_scoped_release unlocked;
+    report = roofline(plan, {device, profile});
+  } else {
+    const auto path = nb::cast<std::filesystem::path>(source);
+    nb::gil_scoped_release unlocked;
+    report = roofline(path, {device, profile});
+  }
+  return take(std::move(report));
+}
+
 const Shape& opt_shape(const Engine& engine, const TensorInfo& tensor) {
   const auto range = engine.profile().inputs.find(tensor.name);
   return range == engine.profile().inputs.end() ? tensor.shape : range->second.opt;
@@ -93,6 +108,8 @@ void bind_diagnostics(nb::module_& module) {
         return "<penstock.LayerError '" + self.value + "': " + std::to_string(self.error) + ">";
       });
   module.def("_inspect", &inspect, nb::arg("source"), nb::arg("is_model"), nb::arg("folder"));
+  module.def("_roofline", &measure_roofline, nb::arg("plan"), nb::arg("device"),
+             nb::arg("profile"));
   module.def("_compare", &compare, nb::arg("tuned"), nb::arg("reference"), nb::arg("inputs"),
              nb::arg("seed"));
 }

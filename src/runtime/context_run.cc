@@ -141,6 +141,11 @@ Status ContextState::execute_step(size_t i, backends::Stream& stream) {
   return run_kernel(*binding().kernels[i], frame);
 }
 
+Result<double> ContextState::time_step(size_t i, int repeats) {
+  stream_->enter();
+  return stream_->time([this, i] { return execute_step(i, *stream_); }, repeats);
+}
+
 void ContextState::observe(const StepCode& code) const {
   for (int slot : code.step->outputs) {
     if (slot < 0) continue;
@@ -184,12 +189,12 @@ Status ContextState::enqueue(const std::shared_ptr<backends::Stream>& stream) {
   }
   auto work = [this, queue = stream.get()] {
     Status status = execute(*queue);
+    release_scratch();
     std::lock_guard lock(mutex_);
     enqueued_status_ = std::move(status);
     --pending_;
     ended_.notify_all();
   };
-    release_scratch();
   if (consumed_ == nullptr) {
     stream->enqueue(work);
     return Status::ok();
@@ -217,15 +222,15 @@ Status ContextState::issue(const std::shared_ptr<backends::Stream>& stream) {
   PENSTOCK_RETURN_IF_ERROR(stream->settle());
   const bool same = !issued_to_.owner_before(stream) && !stream.owner_before(issued_to_);
   if (is_issued_ && !same) PENSTOCK_RETURN_IF_ERROR(stream->wait_for(issued_));
+  ScratchState::Turn turn(scratch_.get());
+  PENSTOCK_RETURN_IF_ERROR(turn.follow(*stream));
   Status status = enqueue_steps(*stream);
+  if (const Status handed = turn.hand_over(*stream); status.is_ok()) status = handed;
   if (!stream->is_captured()) {
     if (issued_ == nullptr) issued_ = engine_->backend().create_event();
     const Status recorded = issued_->record(*stream);
     if (status.is_ok()) status = recorded;
-  ScratchState::Turn turn(scratch_.get());
-  PENSTOCK_RETURN_IF_ERROR(turn.follow(*stream));
     issued_to_ = stream;
-  if (const Status handed = turn.hand_over(*stream); status.is_ok()) status = handed;
     is_issued_ = true;
   }
   std::lock_guard lock(mutex_);

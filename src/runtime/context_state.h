@@ -83,6 +83,9 @@ class ContextState {
   Status run(backends::Stream& stream);
   Status enqueue(const std::shared_ptr<backends::Stream>& stream);
   Status wait();
+  // Microseconds of one of `repeats` runs in a row of a main step, known before the run, on the
+  // values that the last run left: the device's time where kernels only enqueue.
+  Result<double> time_step(size_t i, int repeats);
   void set_run_timing(bool on);
   Result<std::vector<RunTimes>> take_run_times();
   void set_consumed_event(std::shared_ptr<backends::Event> event);
@@ -91,11 +94,11 @@ class ContextState {
   // Of an output, wherever it is; waits for the copy, not for runs.
   Result<Tensor> host_copy(const OutputView& view) const;
   size_t memory_bytes() const { return memory_.held() + device_memory_.held(); }
+  Result<uint64_t> scratch_bytes();
+  Status set_scratch_memory(void* memory, uint64_t bytes);
   // From any thread.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
-  Result<uint64_t> scratch_bytes();
-  Status set_scratch_memory(void* memory, uint64_t bytes);
   backends::Stream& own_stream() { return *stream_; }
   EngineState& engine() const { return *engine_; }
   // Of the profile in use.
@@ -181,12 +184,12 @@ class ContextState {
   std::byte* arena(bool on_device) const;
   Status make_prepared(const std::vector<int64_t>& symbols);
   Status place_all();
-  Status stage_output(size_t output);
-  Status copy_staged(const std::vector<StagedCopy>& copies, backends::Stream& stream);
-  Status stage_inputs(backends::Stream& stream);
   Status take_output_memory();
   Status place_on_device();
   Status stage_input(size_t input);
+  Status stage_output(size_t output);
+  Status copy_staged(const std::vector<StagedCopy>& copies, backends::Stream& stream);
+  Status stage_inputs(backends::Stream& stream);
   Status check_addresses() const;
   Status execute(backends::Stream& stream);
   Status enqueue_steps(backends::Stream& stream);

@@ -1,0 +1,116 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "tune/ceilings.h"
+
+#include <algorithm>
+
+#include "ops/cost.h"
+#include "tune/measure.h"
+#include "tune/node_facts.h"
+
+namespace penstock::tune {
+namespace {
+
+using backends::NodeFacts;
+using backends::Operand;
+
+constexpr int64_t kCopied = int64_t{1} << 26;  // elements: 256 MiB, several times any cache
+constexpr int64_t kHostRows = 1536;
+constexpr int64_t kDeviceRows = 8192;
+constexpr int64_t kExactDeviceRows = 4096;  // float32 without tensor cores is ten times slower
+
+Operand tensor(DataType dtype, Shape shape) {
+  Operand operand;
+  operand.present = true;
+  operand.dtype = dtype;
+  operand.shape = std::move(shape);
+  return operand;
+}
+
+NodeFacts copy(const char* op, int threads) {
+  NodeFacts facts;
+  facts.op = op;
+  facts.name = "copy";
+  facts.threads = threads;
+  facts.inputs = {tensor(DataType::kFloat32, {kCopied / 4096, 4096})};
+  facts.outputs = facts.inputs;
+  if (facts.op == "Pointwise") facts.attributes.set("program", std::string("relu(i0)"));
+  return facts;
+}
+
+// A square product; `weights` are b's elements.
+NodeFacts product(const std::string& precision, int64_t rows, int threads,
+                  std::vector<std::byte>& weights) {
+  const bool is_integer = precision == "int8";
+  const DataType dtype = precision == "float16"    ? DataType::kFloat16
+                         : precision == "bfloat16" ? DataType::kBFloat16
+                         : is_integer              ? DataType::kInt8
+                                                   : DataType::kFloat32;
+  NodeFacts facts;
+  facts.op = is_integer ? "MatMulInteger" : "MatMul";
+  facts.name = "product of " + precision;
+  facts.threads = threads;
+  facts.inputs = {tensor(dtype, {rows, rows}), tensor(dtype, {rows, rows})};
+  facts.outputs = {tensor(is_integer ? DataType::kInt32 : dtype, {rows, rows})};
+  if (precision == "tf32") facts.attributes.set("tf32", int64_t{1});
+  weights.resize(static_cast<size_t>(rows * rows) * size_of(dtype));
+  // Small numbers of either sign in every type: zeros would flatter the device.
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const size_t of_element = i % size_of(dtype);
+    const bool is_high = of_element + 1 == size_of(dtype);
+    weights[i] = is_high ? std::byte(0x3B - (i / 7) % 4 + (i / 5 % 2 != 0 ? 0x80 : 0))
+                         : std::byte((i * 37) % 251);
+  }
+  facts.inputs[1].data = weights.data();
+  facts.inputs[1].bytes = weights.size();
+  return facts;
+}
+
+// The least time of all tactics but the reference; 0 where none takes the node.
+Result<double> best_microseconds(backends::Backend& backend, const NodeFacts& node,
+                                 const Streams& streams) {
+  double best = 0;
+  for (const backends::TacticSource* source : backend.tactic_sources()) {
+    if (source->name() == "reference" && node.op != "Copy") continue;
+    for (const backends::Tactic* tactic : source->tactics_for(node.op)) {
+      for (const backends::Form& form : tactic->offer(node).forms) {
+        NodeFacts facts = node;
+        apply_form(form, facts);
+        MeasureOptions options;
+        options.target_ms = 20;
+        const Result<double> time = measure(backend, *tactic, facts, streams, options);
+        if (time.status().code() == StatusCode::kDeviceLost) return time;
+        if (time.is_ok() && (best == 0 || *time < best)) best = *time;
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<Ceilings> measure_ceilings(backends::Backend& backend, int threads,
+                                  const std::vector<std::string>& precisions) {
+  Streams streams(1);
+  PENSTOCK_ASSIGN_OR_RETURN(streams[0], backend.create_stream(threads));
+  Ceilings ceilings;
+  for (const char* op : {"Copy", "Pointwise"}) {
+    const NodeFacts node = copy(op, threads);
+    PENSTOCK_ASSIGN_OR_RETURN(const double time, best_microseconds(backend, node, streams));
+    if (time == 0) continue;
+    ceilings.bytes_per_second =
+        std::max(ceilings.bytes_per_second, ops::cost_of(node).bytes / time * 1e6);
+  }
+  for (const std::string& precision : precisions) {
+    const int64_t rows = backend.is_host_memory() ? kHostRows
+                         : precision == "float32" ? kExactDeviceRows
+                                                  : kDeviceRows;
+    std::vector<std::byte> weights;
+    const NodeFacts node = product(precision, rows, threads, weights);
+    PENSTOCK_ASSIGN_OR_RETURN(const double time, best_microseconds(backend, node, streams));
+    if (time == 0) continue;
+    ceilings.operations_per_second[precision] = ops::cost_of(node).operations / time * 1e6;
+  }
+  return ceilings;
+}
+
+}  // namespace penstock::tune
