@@ -59,6 +59,19 @@ struct EngineOptions {
   uint64_t memory_limit_bytes = 0;
 };
 
+// What making an engine ready took so far: its loading, and the bindings of shapes since. Bindings
+// include what of them was spent on libraries, device code and compiling.
+struct LoadReport {
+  struct Phase {
+    std::string name;  // "plan file", "device", "weights", "bindings", "compiling", ...
+    int times = 1;
+    double milliseconds = 0;
+  };
+  std::vector<Phase> phases;
+  // Of device code that this machine's libraries cannot use as it lies in the plan.
+  std::vector<std::string> warnings;
+};
+
 // An opened plan on a device: immutable, safe to use from any thread, owner of the weights, which
 // all its contexts share. Contexts keep what they need of it alive.
 class Engine {
@@ -81,6 +94,7 @@ class Engine {
   uint64_t weight_bytes() const;  // constants, shared by all contexts
   // Kernel calls in the main body under this profile; 0 where there is no such profile.
   size_t step_count(size_t profile = 0) const;
+  LoadReport load_report() const;
 
   // Cheap: no weights are copied. Scratch memory is taken when shapes are set.
   Result<ExecutionContext> create_context(ContextOptions options = {}) const;

@@ -44,6 +44,25 @@ void NewFile::pad_to(uint64_t offset) {
   }
 }
 
+void NewFile::rewrite_begin(const void* data, uint64_t bytes) {
+  const char* cursor = static_cast<const char*>(data);
+  uint64_t done = 0;
+  while (error_ == 0 && done < bytes) {
+    const ssize_t written =
+        ::pwrite(descriptor_, cursor + done, bytes - done, static_cast<off_t>(done));
+    if (written >= 0) {
+      done += static_cast<uint64_t>(written);
+    } else if (errno != EINTR) {
+      error_ = errno;
+    }
+  }
+}
+
+Status NewFile::status() const {
+  if (error_ == 0) return Status::ok();
+  return {StatusCode::kIoError, "cannot write '" + path_.string() + "': " + std::strerror(error_)};
+}
+
 Status NewFile::commit() {
   if (error_ == 0 && ::close(descriptor_) != 0) error_ = errno;
   if (error_ == 0) {
@@ -55,8 +74,7 @@ Status NewFile::commit() {
       created_ = false;
     }
   }
-  if (error_ == 0) return Status::ok();
-  return {StatusCode::kIoError, "cannot write '" + path_.string() + "': " + std::strerror(error_)};
+  return status();
 }
 
 }  // namespace penstock

@@ -18,6 +18,11 @@ class NewFile {
 
   void write(const void* data, uint64_t bytes);
   void pad_to(uint64_t offset);
+  // Over what was written first; what is written next still goes to the end.
+  void rewrite_begin(const void* data, uint64_t bytes);
+  // What is written so far can be read there, where status() is OK.
+  const std::string& temporary_path() const { return temporary_; }
+  Status status() const;
   // Gives the file its name; or tells what went wrong first.
   Status commit();
 

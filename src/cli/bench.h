@@ -69,7 +69,8 @@ Result<std::vector<LayerTime>> profile_layers(const Engine& engine,
                                               const BenchSettings& settings);
 
 // trtexec's lines and JSON keys: scripts parse them.
-void print_summary(const BenchResult& result, const BenchSettings& settings, double load_ms);
+void print_summary(const BenchResult& result, const BenchSettings& settings, double load_ms,
+                   const LoadReport& report);
 void print_profile(const std::vector<LayerTime>& layers);
 Status export_times(const BenchResult& result, const std::string& path);
 Status export_profile(const std::vector<LayerTime>& layers, const std::string& path);

@@ -38,7 +38,7 @@ Status run_bench(BenchArguments& arguments) {
   arguments.settings.threads =
       arguments.build.threads == 0 ? engine.threads() : arguments.build.threads;
   PENSTOCK_ASSIGN_OR_RETURN(const BenchResult result, bench(engine, inputs, arguments.settings));
-  print_summary(result, arguments.settings, load_ms);
+  print_summary(result, arguments.settings, load_ms, engine.load_report());
   if (arguments.dump_profile || !arguments.exports.profile.empty()) {
     PENSTOCK_ASSIGN_OR_RETURN(const std::vector<LayerTime> layers,
                               profile_layers(engine, inputs, arguments.settings));

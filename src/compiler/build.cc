@@ -19,6 +19,7 @@
 #include "ops/find_backend.h"
 #include "passes/pipeline.h"
 #include "passes/precision.h"
+#include "runtime/device_code.h"
 #include "tune/layout_choice.h"
 #include "tune/shared_choice.h"
 
@@ -278,6 +279,16 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   return tuned;
 }
 
+// For a device that has kernels to be compiled; the host's are code of this program.
+Result<plan::MakeCode> code_maker(const BuildSummary& summary) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<backends::Backend> backend,
+                            ops::find_backend(summary.device));
+  if (backend->is_host_memory()) return plan::MakeCode();
+  return plan::MakeCode([backend](plan::PlanFile draft) {
+    return runtime::make_device_code(std::move(draft), backend, ops::cpu_backend());
+  });
+}
+
 BuildSummary summarise(const Compilation& work, const Engine& engine, Clock::time_point begin) {
   BuildSummary summary = work.summary;
   summary.kernels = static_cast<int>(engine.step_count());
@@ -300,9 +311,10 @@ Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOp
   begin_phase(options, "import", 0);
   PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, default_name, options));
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
+  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(work.summary));
   BuiltPlan built;
-  PENSTOCK_ASSIGN_OR_RETURN(
-      built.plan, plan::make_plan(tuned.contents, tuned.report, tuned.constants.constants()));
+  PENSTOCK_ASSIGN_OR_RETURN(built.plan, plan::make_plan(tuned.contents, tuned.report,
+                                                        tuned.constants.constants(), make_code));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine,
                             Engine::deserialize(built.plan, {work.summary.device}));
   built.summary = summarise(work, engine, begin);
@@ -323,8 +335,9 @@ Result<BuildSummary> build_file(const std::filesystem::path& onnx_path,
   PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, onnx_path.stem().string(), options));
   if (!options.stop_after.empty()) return work.summary;
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
-  PENSTOCK_RETURN_IF_ERROR(
-      plan::write_plan(plan_path, tuned.contents, tuned.report, tuned.constants.constants()));
+  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(work.summary));
+  PENSTOCK_RETURN_IF_ERROR(plan::write_plan(plan_path, tuned.contents, tuned.report,
+                                            tuned.constants.constants(), make_code));
   // What was written must load: a plan that cannot is a defect found here, not in production.
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::load(plan_path, {work.summary.device}));
   const BuildSummary summary = summarise(work, engine, begin);

@@ -144,7 +144,7 @@ Result<json> describe_profile(runtime::ProgramState& state, const plan::Contents
 
 Result<std::string> inspect(Result<plan::PlanFile> opened, const std::string& path) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
-                            runtime::EngineState::open(std::move(opened)));
+                            runtime::EngineState::open([&] { return std::move(opened); }));
   const json report = json::parse(engine->file().report(), nullptr, false);
   const plan::Contents& contents = engine->contents();
   const json reports = report.is_object() ? report.value("profiles", json::array()) : json::array();

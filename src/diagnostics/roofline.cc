@@ -199,8 +199,9 @@ json describe(size_t index, const Layer& layer, const tune::Ceilings& ceilings) 
 
 Result<std::string> roofline(Result<plan::PlanFile> opened, const std::string& path,
                              const RooflineOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<runtime::EngineState> engine,
-                            runtime::EngineState::open(std::move(opened), options.device));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const std::shared_ptr<runtime::EngineState> engine,
+      runtime::EngineState::open([&] { return std::move(opened); }, options.device));
   const backends::CurrentDevice current(engine->backend());
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Subject> subject,
                             Subject::create(engine, options.profile));

@@ -10,6 +10,7 @@
 
 #include "base/mapped_file.h"
 #include "base/new_file.h"
+#include "plan/code_section.h"
 #include "plan/plan_memory.h"
 
 namespace penstock::plan {
@@ -33,9 +34,10 @@ struct Header {
   Section program;
   Section report;
   Section constants;
+  Section code;
   uint64_t header_checksum = 0;  // of the bytes before it
 };
-static_assert(sizeof(Header) == 104);
+static_assert(sizeof(Header) == 128);
 
 uint64_t align(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -172,6 +174,16 @@ class NewMemory {
   uint64_t position_ = 0;
 };
 
+// The device code comes last: it is made from the rest, as a draft.
+void set_code(Header& header, const std::vector<std::byte>& code) {
+  header.code = {0, code.size(), XXH3_64bits(code.data(), code.size())};
+  if (!code.empty()) {
+    header.code.offset = align(header.file_bytes);
+    header.file_bytes = header.code.offset + code.size();
+  }
+  header.header_checksum = header_hash(header);
+}
+
 Header make_header(const std::string& text, const std::string& report,
                    const std::vector<ConstantData>& constants) {
   Header header;
@@ -188,7 +200,7 @@ Header make_header(const std::string& text, const std::string& report,
   }
   header.constants.checksum = hasher.finish();
   header.file_bytes = header.constants.offset + header.constants.bytes;
-  header.header_checksum = header_hash(header);
+  set_code(header, {});
   return header;
 }
 
@@ -210,23 +222,46 @@ void write_contents(Sink& file, const Header& header, const std::string& text,
 }  // namespace
 
 Status write_plan(const std::filesystem::path& path, const Contents& contents,
-                  const std::string& report, const std::vector<ConstantData>& constants) {
+                  const std::string& report, const std::vector<ConstantData>& constants,
+                  const MakeCode& make_code) {
   const std::string text = to_json(contents);
-  const Header header = make_header(text, report, constants);
+  Header header = make_header(text, report, constants);
   NewFile file(path);
   write_contents(file, header, text, report, constants);
+  if (make_code == nullptr) return file.commit();
+  PENSTOCK_RETURN_IF_ERROR(file.status());
+  PENSTOCK_ASSIGN_OR_RETURN(PlanFile draft, PlanFile::open(file.temporary_path()));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<backends::CodeItem> items,
+                            make_code(std::move(draft)));
+  const std::vector<std::byte> code = write_code_section(items);
+  set_code(header, code);
+  if (!code.empty()) file.pad_to(header.code.offset);
+  file.write(code.data(), code.size());
+  file.rewrite_begin(&header, sizeof(Header));
   return file.commit();
 }
 
 Result<Plan> make_plan(const Contents& contents, const std::string& report,
-                       const std::vector<ConstantData>& constants) {
+                       const std::vector<ConstantData>& constants, const MakeCode& make_code) {
   const std::string text = to_json(contents);
-  const Header header = make_header(text, report, constants);
-  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<std::byte> memory,
-                            allocate_plan(header.file_bytes));
+  Header header = make_header(text, report, constants);
+  const uint64_t draft_bytes = header.file_bytes;
+  PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<std::byte> memory, allocate_plan(draft_bytes));
   NewMemory file(memory.get());
   write_contents(file, header, text, report, constants);
-  return Plan::borrow({memory.get(), header.file_bytes}, memory);
+  PENSTOCK_ASSIGN_OR_RETURN(Plan plan, Plan::borrow({memory.get(), draft_bytes}, memory));
+  if (make_code == nullptr) return plan;
+  PENSTOCK_ASSIGN_OR_RETURN(PlanFile draft, PlanFile::from_memory(std::move(plan)));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<backends::CodeItem> items,
+                            make_code(std::move(draft)));
+  const std::vector<std::byte> code = write_code_section(items);
+  if (code.empty()) return Plan::borrow({memory.get(), draft_bytes}, memory);
+  set_code(header, code);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<std::byte> all, allocate_plan(header.file_bytes));
+  std::memcpy(all.get(), memory.get(), draft_bytes);
+  std::memcpy(all.get(), &header, sizeof(Header));
+  std::memcpy(all.get() + header.code.offset, code.data(), code.size());
+  return Plan::borrow({all.get(), header.file_bytes}, all);
 }
 
 Result<PlanFile> PlanFile::open(const std::filesystem::path& path) {
@@ -246,7 +281,8 @@ Result<PlanFile> PlanFile::check(std::string label, Plan bytes) {
   const std::byte* data = plan.bytes_.data();
   PENSTOCK_ASSIGN_OR_RETURN(const Header header,
                             read_header(plan.label_, data, plan.bytes_.size()));
-  for (const Section* section : {&header.program, &header.report, &header.constants}) {
+  for (const Section* section :
+       {&header.program, &header.report, &header.constants, &header.code}) {
     PENSTOCK_RETURN_IF_ERROR(check_section(plan.label_, *section, plan.bytes_.size()));
   }
   plan.constants_ = data + header.constants.offset;
@@ -260,7 +296,16 @@ Result<PlanFile> PlanFile::check(std::string label, Plan bytes) {
     return refuse(plan.label_,
                   "is corrupted: its contents do not match their checksum; build the plan again");
   }
+  const std::span<const std::byte> code(data + header.code.offset, header.code.bytes);
+  if (XXH3_64bits(code.data(), code.size()) != header.code.checksum) {
+    return refuse(
+        plan.label_,
+        "is corrupted: its device code does not match its checksum; build the plan again");
+  }
   PENSTOCK_ASSIGN_OR_RETURN(plan.contents_, contents_from_json(text));
+  Result<std::vector<backends::CodeView>> views = read_code_section(code);
+  if (!views.is_ok()) return views.status().with_context(plan.label_);
+  plan.code_ = *std::move(views);
   PENSTOCK_RETURN_IF_ERROR(validate(plan.contents_, plan.constants_bytes_));
   return plan;
 }

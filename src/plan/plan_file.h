@@ -9,13 +9,15 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "backends/device_code.h"
 #include "plan/program.h"
 
 namespace penstock::plan {
 
 // The file format's number: a reader refuses files of a higher one, and says so.
-inline constexpr uint32_t kFormatVersion = 3;
+inline constexpr uint32_t kFormatVersion = 4;
 
 // A constant on its way into a file. Slots refer to it by offset.
 struct ConstantData {
@@ -24,14 +26,22 @@ struct ConstantData {
   uint64_t bytes = 0;
 };
 
-// Writes a plan: header, program, build report, constants. The file appears under its name only
-// when it is complete; on any error, a full disk included, nothing is left behind.
+class PlanFile;
+
+// Makes the device code of a plan that is complete but for that. Ascending by key.
+using MakeCode = std::function<Result<std::vector<backends::CodeItem>>(PlanFile draft)>;
+
+// Writes a plan: header, program, build report, constants, device code where something makes it.
+// The file appears under its name only when it is complete; on any error, a full disk included,
+// nothing is left behind.
 Status write_plan(const std::filesystem::path& path, const Contents& contents,
-                  const std::string& report, const std::vector<ConstantData>& constants);
+                  const std::string& report, const std::vector<ConstantData>& constants,
+                  const MakeCode& make_code = nullptr);
 
 // The same bytes in memory.
 Result<Plan> make_plan(const Contents& contents, const std::string& report,
-                       const std::vector<ConstantData>& constants);
+                       const std::vector<ConstantData>& constants,
+                       const MakeCode& make_code = nullptr);
 
 // An opened plan: checked, and either mapped, its constants shared with every other process that
 // maps it, or in memory.
@@ -50,6 +60,8 @@ class PlanFile {
   std::string_view report() const;
   const std::byte* constants() const { return constants_; }
   uint64_t constants_bytes() const { return constants_bytes_; }
+  // Views into the file.
+  const std::vector<backends::CodeView>& code() const { return code_; }
   uint64_t file_bytes() const { return bytes_.size(); }
 
  private:
@@ -62,6 +74,7 @@ class PlanFile {
   const std::byte* constants_ = nullptr;
   uint64_t constants_bytes_ = 0;
   std::string_view report_;
+  std::vector<backends::CodeView> code_;
 };
 
 }  // namespace penstock::plan

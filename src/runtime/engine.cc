@@ -16,15 +16,16 @@ constexpr std::string_view kCopies = "copies of the outputs";
 
 Result<Engine> Engine::load(const std::filesystem::path& plan_path, const EngineOptions& options) {
   PENSTOCK_ASSIGN_OR_RETURN(
-      auto state, runtime::EngineState::open(plan::PlanFile::open(plan_path), options.device,
-                                             options.memory_limit_bytes));
+      auto state, runtime::EngineState::open([&] { return plan::PlanFile::open(plan_path); },
+                                             options.device, options.memory_limit_bytes));
   return Engine(std::move(state));
 }
 
 Result<Engine> Engine::deserialize(Plan plan, const EngineOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto state,
-                            runtime::EngineState::open(plan::PlanFile::from_memory(std::move(plan)),
-                                                       options.device, options.memory_limit_bytes));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      auto state,
+      runtime::EngineState::open([&] { return plan::PlanFile::from_memory(std::move(plan)); },
+                                 options.device, options.memory_limit_bytes));
   return Engine(std::move(state));
 }
 
@@ -36,6 +37,7 @@ Device Engine::device() const { return Device(state_->shared_backend()); }
 int Engine::threads() const { return state_->contents().threads; }
 uint64_t Engine::plan_bytes() const { return state_->file().file_bytes(); }
 uint64_t Engine::weight_bytes() const { return state_->file().constants_bytes(); }
+LoadReport Engine::load_report() const { return state_->report(); }
 size_t Engine::step_count(size_t profile) const {
   if (profile >= state_->profile_count()) return 0;
   return state_->program(profile).main().steps.size();

@@ -11,20 +11,25 @@ namespace penstock::runtime {
 
 Result<std::shared_ptr<EngineState>> EngineState::create(plan::PlanFile file,
                                                          std::shared_ptr<backends::Backend> backend,
-                                                         std::shared_ptr<backends::Backend> host) {
+                                                         std::shared_ptr<backends::Backend> host,
+                                                         LoadTimer timer) {
   std::shared_ptr<EngineState> state(new EngineState());
   state->file_ = std::make_shared<const plan::PlanFile>(std::move(file));
   state->backend_ = std::move(backend);
   state->host_ = std::move(host);
   PENSTOCK_RETURN_IF_ERROR(state->check_instruction_set());
   const backends::CurrentDevice current(*state->backend_);
+  state->code_ = std::make_shared<backends::DeviceCode>(state->file_->code());
   for (const plan::Program& program : state->contents().programs) {
-    state->programs_.push_back(
-        std::make_unique<ProgramState>(state->file_, program, state->backend_, state->host_));
+    state->programs_.push_back(std::make_unique<ProgramState>(
+        state->file_, program, state->backend_, state->host_, state->code_));
     PENSTOCK_RETURN_IF_ERROR(state->programs_.back()->resolve());
     state->profiles_.push_back(program.profile);
   }
+  timer.finish("tactics");
   PENSTOCK_RETURN_IF_ERROR(state->upload_constants());
+  timer.finish("weights");
+  state->load_phases_ = timer.take();
   for (size_t i = 0; i < state->inputs().size(); ++i) {
     const std::string& name = state->inputs()[i].name;
     const auto limits = [&](const OptimizationProfile& profile) {
@@ -52,9 +57,20 @@ Status EngineState::check_instruction_set() const {
   return {StatusCode::kUnsupported, std::move(message)};
 }
 
-Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> file,
-                                                       std::string_view device,
-                                                       uint64_t memory_limit_bytes) {
+LoadReport EngineState::report() const {
+  LoadReport report;
+  report.phases = load_phases_;
+  for (const auto& [what, spent] : code_->spent()) {
+    report.phases.push_back({what, spent.times, spent.milliseconds});
+  }
+  report.warnings = code_->warnings();
+  return report;
+}
+
+Result<std::shared_ptr<EngineState>> EngineState::open_on(Result<plan::PlanFile> file,
+                                                          std::string_view device,
+                                                          uint64_t memory_limit_bytes,
+                                                          LoadTimer timer) {
   PENSTOCK_RETURN_IF_ERROR(file.status());
   const std::string kind = file->contents().backend;
   const bool is_chosen = !device.empty() && device != "auto";
@@ -75,7 +91,8 @@ Result<std::shared_ptr<EngineState>> EngineState::open(Result<plan::PlanFile> fi
                                                 "' cannot be had: " + backend.status().message());
   }
   if (memory_limit_bytes > 0) (*backend)->memory_budget().set_limit(memory_limit_bytes);
-  return create(*std::move(file), *std::move(backend), ops::cpu_backend());
+  timer.finish("device");
+  return create(*std::move(file), *std::move(backend), ops::cpu_backend(), std::move(timer));
 }
 
 EngineState::~EngineState() {

@@ -13,6 +13,7 @@ namespace penstock::runtime {
 namespace {
 
 constexpr size_t kMostBindings = 32;
+constexpr std::string_view kBinding = "bindings";
 
 using plan::DimTable;
 using plan::Slot;
@@ -243,6 +244,8 @@ Status ProgramState::check_view(int slot, const Shape& shape, const Shape& root_
 Status ProgramState::bind_kernels(Binding& binding, int threads) const {
   const std::vector<StepCode>& steps = bodies_[0];
   binding.kernels.resize(steps.size());
+  const backends::CurrentDeviceCode code(*code_);
+  const backends::SpentTimer timer(kBinding);
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].late) continue;
     const backends::NodeFacts node =

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/device_code.h"
 #include "plan/dim_table.h"
 #include "plan/plan_file.h"
 #include "runtime/transfer.h"
@@ -45,13 +46,15 @@ struct Binding {
 class ProgramState {
  public:
   // `program` is one of the file's. `host` runs what `backend` has no tactic for; it may be the
-  // same.
+  // same. `code` is what kernels are bound with.
   ProgramState(std::shared_ptr<const plan::PlanFile> file, const plan::Program& program,
-               std::shared_ptr<backends::Backend> backend, std::shared_ptr<backends::Backend> host)
+               std::shared_ptr<backends::Backend> backend, std::shared_ptr<backends::Backend> host,
+               std::shared_ptr<backends::DeviceCode> code)
       : file_(std::move(file)),
         program_(program),
         backend_(std::move(backend)),
         host_(std::move(host)),
+        code_(std::move(code)),
         transfer_(*backend_) {}
   // Names become tactics, extents code. Once, before all else.
   Status resolve();
@@ -116,6 +119,7 @@ class ProgramState {
   const plan::Program& program_;
   std::shared_ptr<backends::Backend> backend_;
   std::shared_ptr<backends::Backend> host_;
+  std::shared_ptr<backends::DeviceCode> code_;
   TransferTactic transfer_;
   bool is_recordable_ = false;
   std::vector<const void*> device_constants_;  // by slot; null where the host's are read

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "backends/cuda/cuda_status.h"
+#include "backends/device_code.h"
 
 namespace penstock::backends::cuda {
 
@@ -24,7 +25,10 @@ CublasLt::CublasLt() : library({"libcublasLt.so.13", "libcublasLt.so"}) {
 }
 
 const CublasLt& cublaslt() {
-  static const auto* the = new CublasLt;
+  static const auto* the = [] {
+    const SpentTimer timer(kOpeningLibraries);
+    return new CublasLt;
+  }();
   return *the;
 }
 
@@ -48,6 +52,7 @@ Result<cublasLtHandle_t> cublaslt_handle() {
   const std::lock_guard lock(mutex);
   cublasLtHandle_t& handle = (*handles)[device];
   if (handle == nullptr) {
+    const SpentTimer timer(kOpeningLibraries);
     PENSTOCK_RETURN_IF_ERROR(cublas_status(cublaslt().create(&handle), "opening cuBLASLt"));
   }
   return handle;

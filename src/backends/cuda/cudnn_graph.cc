@@ -8,10 +8,13 @@
 #pragma GCC diagnostic pop
 
 #include <mutex>
+#include <span>
 
 #include "backends/cuda/cuda_status.h"
 #include "backends/cuda/cudnn_graph.h"
+#include "backends/cuda/cudnn_key.h"
 #include "backends/cuda/dynamic_library.h"
+#include "backends/device_code.h"
 
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;  // where cudnn_frontend looks for cuDNN's functions
@@ -25,6 +28,7 @@ using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 
 const DynamicLibrary& cudnn() {
   static const DynamicLibrary* the = [] {
+    const SpentTimer timer(kOpeningLibraries);
     auto* library = new DynamicLibrary({"libcudnn.so.9", "libcudnn.so"});
     fe::cudnn_dlhandle = library->handle();
     return library;
@@ -68,6 +72,7 @@ class HandlePool {
         return handle;
       }
     }
+    const SpentTimer timer(kOpeningLibraries);
     cudnnHandle_t handle = nullptr;
     const cudnnStatus_t status = fe::detail::create_handle(&handle);
     if (status != CUDNN_STATUS_SUCCESS) {
@@ -175,6 +180,9 @@ void finish_with(fe::graph::Graph& graph, Tensor y, const CudnnEpilogue& epilogu
   finish(y, facts, CudnnRole::kY);
 }
 
+// What reads its own device code, and no other version's.
+std::string maker() { return "cudnn " + std::to_string(fe::detail::get_backend_version()); }
+
 }  // namespace
 
 struct CudnnGraph::State {
@@ -196,8 +204,67 @@ struct CudnnGraph::State {
     } catch (const std::exception& error) {
       return Status(StatusCode::kUnsupported, std::string("cuDNN: ") + error.what());
     }
+    const SpentTimer timer(kCompiling);
     PENSTOCK_RETURN_IF_ERROR(state->complete(is_exact));
     return state;
+  }
+
+  // The one engine that device code holds.
+  static Result<std::unique_ptr<State>> restore(const CodeView& code) {
+    if (!why_no_cudnn().empty()) return Status(StatusCode::kUnsupported, why_no_cudnn());
+    if (code.maker != maker()) {
+      return Status(StatusCode::kUnsupported,
+                    "the plan has device code of " + code.maker + ", and " + maker() +
+                        " is here, which prepares its kernels again: build the plan again to save "
+                        "that time");
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
+    const SpentTimer timer(kLoadingCode);
+    auto state = std::make_unique<State>();
+    const auto* begin = reinterpret_cast<const uint8_t*>(code.bytes.data());
+    const std::vector<uint8_t> bytes(begin, begin + code.bytes.size());
+    PENSTOCK_RETURN_IF_ERROR(guarded("reading the plan's device code", [&] {
+      return state->graph.deserialize(handle.get(), bytes, true, false);
+    }));
+    PENSTOCK_RETURN_IF_ERROR(state->ask_for_workspace(0));
+    return state;
+  }
+
+  // For the plan that is being built. What cannot be stored is prepared again wherever it runs.
+  void record(const CodeKey& key) const {
+    if (!current_device_code().is_recording()) return;
+    std::vector<uint8_t> bytes;
+    const Status stored =
+        guarded("storing an engine", [&] { return graph.serialize(bytes, false); });
+    if (stored.is_ok()) current_device_code().record(key, maker(), std::as_bytes(std::span(bytes)));
+  }
+
+  Status ask_for_workspace(int index) {
+    prepared = index;
+    return guarded("preparing an engine",
+                   [&] { return graph.get_workspace_size_plan_at_index(index, workspace_bytes); });
+  }
+
+  Status prepare(int index) {
+    PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
+    PENSTOCK_RETURN_IF_ERROR(guarded(
+        "preparing an engine", [&] { return graph.build_plan_at_index(handle.get(), index); }));
+    return ask_for_workspace(index);
+  }
+
+  // The engine, or where the proposals lack it or it does not take the graph, the first of `most`.
+  Status prepare_or_another(int index, int most) {
+    const SpentTimer timer(kCompiling);
+    const auto count = static_cast<int>(graph.get_execution_plan_count());
+    Status first{StatusCode::kUnsupported, "cuDNN proposes no engine"};
+    if (index < count) {
+      first = prepare(index);
+      if (first.is_ok()) return first;
+    }
+    for (int i = 0; i < std::min(count, most); ++i) {
+      if (i != index && prepare(i).is_ok()) return Status::ok();
+    }
+    return first;
   }
 
   // Validates the graph and asks for engines.
@@ -284,27 +351,36 @@ int CudnnGraph::engine_count() const {
   return static_cast<int>(state_->graph.get_execution_plan_count());
 }
 
-Status CudnnGraph::prepare(int index) {
-  PENSTOCK_ASSIGN_OR_RETURN(const HandleLease handle, HandleLease::take());
-  PENSTOCK_RETURN_IF_ERROR(guarded("preparing an engine", [&] {
-    return state_->graph.build_plan_at_index(handle.get(), index);
-  }));
-  state_->prepared = index;
-  return guarded("preparing an engine", [&] {
-    return state_->graph.get_workspace_size_plan_at_index(index, state_->workspace_bytes);
-  });
+template <typename Description>
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::restore_or_prepare(const Description& description,
+                                                                   int index, int most) {
+  const CodeKey key = cudnn_key(description, index);
+  if (const CodeView* view = current_device_code().find(key); view != nullptr) {
+    Result<std::unique_ptr<State>> state = State::restore(*view);
+    if (state.is_ok()) {
+      return std::unique_ptr<CudnnGraph>(new CudnnGraph(*std::move(state)));
+    }
+    current_device_code().warn(state.status().message());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, create(description));
+  PENSTOCK_RETURN_IF_ERROR(graph->state_->prepare_or_another(index, most));
+  graph->state_->record(key);
+  return graph;
 }
 
-Status CudnnGraph::prepare_or_another(int index, int most) {
-  Status first{StatusCode::kUnsupported, "cuDNN proposes no engine"};
-  if (index < engine_count()) {
-    first = prepare(index);
-    if (first.is_ok()) return first;
-  }
-  for (int i = 0; i < std::min(engine_count(), most); ++i) {
-    if (i != index && prepare(i).is_ok()) return Status::ok();
-  }
-  return first;
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::prepared(const CudnnConvolution& convolution,
+                                                         int index, int most) {
+  return restore_or_prepare(convolution, index, most);
+}
+
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::prepared(const CudnnMatMul& product, int index,
+                                                         int most) {
+  return restore_or_prepare(product, index, most);
+}
+
+Result<std::unique_ptr<CudnnGraph>> CudnnGraph::prepared(const CudnnAttention& attention, int index,
+                                                         int most) {
+  return restore_or_prepare(attention, index, most);
 }
 
 size_t CudnnGraph::workspace_bytes() const { return static_cast<size_t>(state_->workspace_bytes); }

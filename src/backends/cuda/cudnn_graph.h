@@ -76,14 +76,18 @@ class CudnnGraph {
   static Result<std::unique_ptr<CudnnGraph>> create(const CudnnConvolution& convolution);
   static Result<std::unique_ptr<CudnnGraph>> create(const CudnnMatMul& product);
   static Result<std::unique_ptr<CudnnGraph>> create(const CudnnAttention& attention);
+  // With engine `index` ready, or, where the proposals lack it or it does not take the graph, the
+  // first of `most` that does: from the current device code where that has it, which neither asks
+  // the heuristics nor compiles.
+  static Result<std::unique_ptr<CudnnGraph>> prepared(const CudnnConvolution& convolution,
+                                                      int index, int most);
+  static Result<std::unique_ptr<CudnnGraph>> prepared(const CudnnMatMul& product, int index,
+                                                      int most);
+  static Result<std::unique_ptr<CudnnGraph>> prepared(const CudnnAttention& attention, int index,
+                                                      int most);
   ~CudnnGraph();
 
   int engine_count() const;
-  // Makes engine `index` ready, which may compile code. An error where it does not take the graph.
-  Status prepare(int index);
-  // The same; where the proposals lack it or it does not take the graph, the first of `most` that
-  // does.
-  Status prepare_or_another(int index, int most);
   size_t workspace_bytes() const;  // of the prepared engine
   // Enqueues the prepared engine. From any thread.
   Status run(const std::vector<std::pair<CudnnRole, void*>>& tensors, void* workspace,
@@ -91,6 +95,9 @@ class CudnnGraph {
 
  private:
   struct State;
+  template <typename Description>
+  static Result<std::unique_ptr<CudnnGraph>> restore_or_prepare(const Description& description,
+                                                                int index, int most);
   explicit CudnnGraph(std::unique_ptr<State> state);
 
   std::unique_ptr<State> state_;

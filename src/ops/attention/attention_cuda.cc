@@ -198,11 +198,11 @@ class CudnnAttentionTactic : public backends::Tactic {
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     PENSTOCK_ASSIGN_OR_RETURN(const CudnnAttention problem, cudnn_problem(node));
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> made, CudnnGraph::create(problem));
     int engine = 0;
     std::from_chars(node.config.data(), node.config.data() + node.config.size(), engine);
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> made,
+                              CudnnGraph::prepared(problem, engine, kMostEngines));
     const std::shared_ptr<CudnnGraph> graph = std::move(made);
-    PENSTOCK_RETURN_IF_ERROR(graph->prepare(std::min(engine, graph->engine_count() - 1)));
     PENSTOCK_ASSIGN_OR_RETURN(const AttentionShape shape, shape_of(node));
     const CudaAttentionArguments arguments = arguments_of(node, shape);
     const auto launch = [graph, shape, arguments](KernelRun& run, cudaStream_t stream) -> Status {

@@ -184,8 +184,9 @@ class ConvTactic : public backends::Tactic {
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const Variant variant = Variant::parse(node.config);
     PENSTOCK_ASSIGN_OR_RETURN(Problem problem, make_problem(node, variant.fused, variant.tf32));
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, CudnnGraph::create(problem.graph));
-    PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(variant.engine, 4 * kMostEngines));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        std::unique_ptr<CudnnGraph> graph,
+        CudnnGraph::prepared(problem.graph, variant.engine, 4 * kMostEngines));
     const NodeFacts with_bias = variant.fused ? node : with_bias_as_addition(node, problem.rest);
     PENSTOCK_ASSIGN_OR_RETURN(CudaEpilogue epilogue, CudaEpilogue::bind(with_bias, problem.rest));
     return make_cudnn_kernel(std::move(graph), problem.graph.epilogue, problem.residual,

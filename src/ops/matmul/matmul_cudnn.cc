@@ -86,10 +86,10 @@ class MatMulTactic : public backends::Tactic {
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph, CudnnGraph::create(problem.graph));
     int wanted = 0;
     std::from_chars(node.config.data(), node.config.data() + node.config.size(), wanted);
-    PENSTOCK_RETURN_IF_ERROR(graph->prepare_or_another(wanted, 4 * kMostEngines));
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<CudnnGraph> graph,
+                              CudnnGraph::prepared(problem.graph, wanted, 4 * kMostEngines));
     return make_cudnn_kernel(std::move(graph), problem.graph.epilogue, problem.residual, {},
                              node.outputs[0].shape);
   }
