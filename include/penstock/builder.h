@@ -8,12 +8,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace penstock {
+
+struct CalibrationTable;  // <penstock/calibration.h>
+
+// The precision that the layers of these names compute in: float32, or int8 as calibrated.
+struct LayerPrecision {
+  // As in a shell: "layer4*"; or by operator: "op:Conv". Names are those of the ONNX nodes.
+  std::string layers;
+  DataType precision = DataType::kFloat32;
+};
 
 // What a build may choose. The defaults are right for most.
 struct BuildOptions {
@@ -25,7 +35,12 @@ struct BuildOptions {
   DataType precision = DataType::kFloat32;
   // On a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
   bool tf32 = false;
-  int threads = 0;  // stream width to tune for; 0: all processors
+  // Convolutions and products with constant weights compute in 8 bits, all else in `precision`:
+  // where the model has QuantizeLinear as it says there, else by `calibration`.
+  bool int8 = false;
+  std::shared_ptr<const CalibrationTable> calibration;
+  std::vector<LayerPrecision> layer_precisions;  // the last that names a layer counts
+  int threads = 0;                               // stream width to tune for; 0: all processors
   // Contexts that will run side by side, each on its stream: kernels are then timed while as many
   // copies of them run at the same time, and what does most runs in a second is chosen, rather than
   // what does one run in the shortest time.
@@ -43,6 +58,8 @@ struct BuildOptions {
   // Sets Device::set_memory_limit() of the device first; 0 leaves it as it is. A tactic that does
   // not fit is not taken.
   uint64_t memory_limit_bytes = 0;
+  // False: each operator is a kernel of its own, and every value of the model can be observed.
+  bool fuse = true;
   std::string stop_after;      // end after this phase or pass, writing no plan
   std::filesystem::path dump;  // with stop_after: where the graph's text goes; empty: none
   // Called with what happens and how far it is, 0 to 1; from the building thread.

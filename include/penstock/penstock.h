@@ -3,6 +3,7 @@
 
 // Everything an application needs.
 #include <penstock/builder.h>
+#include <penstock/calibration.h>
 #include <penstock/context.h>
 #include <penstock/custom_operator.h>
 #include <penstock/device.h>

@@ -19,6 +19,8 @@
 #include "ops/find_backend.h"
 #include "passes/pipeline.h"
 #include "passes/precision.h"
+#include "quantize/insert.h"
+#include "quantize/layers.h"
 #include "runtime/device_code.h"
 #include "tune/layout_choice.h"
 #include "tune/shared_choice.h"
@@ -177,9 +179,44 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
   return Status::ok();
 }
 
-passes::PipelineOptions pipeline_options(const BuildOptions& options) {
+// Before the phase of that name: 8-bit integers where INT8 was asked for and the model does not
+// have them itself.
+Status quantize(ir::Graph& graph, const BuildOptions& options, BuildSummary& summary) {
+  for (const std::string& rule : quantize::idle_rules(graph, options.layer_precisions)) {
+    add_warning(options, summary, "layer precision '" + rule + "' names no layer of the model");
+  }
+  if (!options.int8) return Status::ok();
+  const auto& nodes = graph.main.nodes;
+  if (std::any_of(nodes.begin(), nodes.end(),
+                  [](const ir::Node& node) { return node.op == "DequantizeLinear"; })) {
+    if (options.calibration == nullptr) return Status::ok();
+    add_warning(options, summary,
+                "the model is quantized as it comes, and stays so: the calibration is not used");
+    return Status::ok();
+  }
+  if (options.calibration == nullptr) {
+    return {StatusCode::kInvalidArgument,
+            "INT8 was asked for, and the model has no QuantizeLinear: it needs calibration data, "
+            "or a calibration cache"};
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const auto backend, ops::find_backend(options.device));
+  quantize::InsertOptions insert;
+  insert.unsigned_activations = backend->is_host_memory();
+  insert.layer_precisions = options.layer_precisions;
+  PENSTOCK_ASSIGN_OR_RETURN(const quantize::Inserted inserted,
+                            quantize::insert_quantization(graph, *options.calibration, insert));
+  if (options.log) {
+    options.log("  quantize: " + std::to_string(inserted.quantized) + " layers in INT8, " +
+                std::to_string(inserted.kept.size()) + " kept in float as asked");
+  }
+  return Status::ok();
+}
+
+passes::PipelineOptions pipeline_options(const BuildOptions& options, BuildSummary& summary) {
   passes::PipelineOptions pipeline;
   pipeline.stop_after = options.stop_after;
+  pipeline.fuse = options.fuse;
+  pipeline.before_quantize = [&](ir::Graph& graph) { return quantize(graph, options, summary); };
   pipeline.on_pass = [&options](std::string_view pass, size_t before, size_t after) {
     if (!options.log || before == after) return;
     options.log("  " + std::string(pass) + ": " + std::to_string(before) + " -> " +
@@ -228,7 +265,8 @@ Result<Compilation> optimise(Import&& import, const std::string& default_name,
     return work;
   }
   begin_phase(options, "optimise", 0.03);
-  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(work.graph, pipeline_options(options)));
+  PENSTOCK_RETURN_IF_ERROR(
+      passes::run_pipeline(work.graph, pipeline_options(options, work.summary)));
   work.summary.kernels = static_cast<int>(work.graph.main.nodes.size());
   if (!options.stop_after.empty()) PENSTOCK_RETURN_IF_ERROR(dump(work.graph, options.dump));
   return work;

@@ -96,6 +96,9 @@ Status run_pipeline(ir::Graph& graph, const PipelineOptions& options) {
     return {StatusCode::kInvalidArgument, message};
   }
   for (const Phase& phase : kPhases) {
+    if (phase.name == "quantize" && options.before_quantize) {
+      PENSTOCK_RETURN_IF_ERROR(options.before_quantize(graph));
+    }
     if (phase.name == "fuse" && !options.fuse) break;
     std::string text = ir::to_text(graph);
     for (int round = 0; round < phase.most_rounds; ++round) {

@@ -1,0 +1,203 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <penstock/calibration.h>
+#include <penstock/context.h>
+#include <penstock/engine.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/memory_guard.h"
+#include "compiler/profile.h"
+#include "import/import.h"
+#include "ir/layout.h"
+#include "passes/pipeline.h"
+#include "quantize/layers.h"
+#include "quantize/observation.h"
+#include "quantize/thresholds.h"
+
+namespace penstock {
+namespace {
+
+using Batch = std::map<std::string, Tensor>;
+using Observations = std::unordered_map<std::string, quantize::Observation>;
+
+// A model in a file or in memory: what can be imported and built.
+struct Model {
+  std::function<Result<ir::Graph>(const importer::ChooseShapeInputs&)> import;
+  std::function<Result<BuiltPlan>(const BuildOptions&)> build;
+};
+
+// The values whose ranges matter: names are those that a build sees before it fuses.
+Result<Observations> values_to_watch(const Model& model, const CalibrationOptions& options,
+                                     std::string& name) {
+  Result<ir::Graph> graph =
+      model.import([&](const ir::Graph& inputs) -> Result<std::vector<ir::Value*>> {
+        PENSTOCK_ASSIGN_OR_RETURN(OptimizationProfile profile,
+                                  compiler::complete_profile(inputs, options.profile));
+        return compiler::planned_inputs(inputs, {std::move(profile)});
+      });
+  PENSTOCK_RETURN_IF_ERROR(graph.status());
+  passes::PipelineOptions pipeline;
+  pipeline.fuse = false;
+  PENSTOCK_RETURN_IF_ERROR(passes::run_pipeline(*graph, pipeline));
+  name = graph->name;
+  Observations watched;
+  for (const ir::Value* value : quantize::watched_values(*graph)) watched[value->name];
+  if (!watched.empty()) return watched;
+  return Status(StatusCode::kInvalidArgument,
+                "the model has no convolution and no product with constant weights: there is "
+                "nothing that INT8 would compute");
+}
+
+// Takes in one value of one batch.
+Status observe(const std::string& value, std::span<const float> elements, int64_t batch,
+               quantize::Observation& seen) {
+  if (seen.add(elements)) return Status::ok();
+  const int64_t at = quantize::first_not_finite(elements);
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("calibration batch {}: element {} of value '{}' is {}: such data has no range",
+                  batch, at, value, elements[at])};
+}
+
+class Calibration {
+ public:
+  Calibration(Observations watched, const CalibrationOptions& options)
+      : watched_(std::move(watched)), options_(options) {}
+
+  Status run(const Engine& engine, CalibrationSource& source) {
+    PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context());
+    PENSTOCK_RETURN_IF_ERROR(source.begin(engine.inputs()));
+    Status seen;
+    context.set_step_observer([&](std::string_view value, DataType dtype, const Shape& shape,
+                                  std::string_view layout, const void* data) {
+      const auto it = watched_.find(std::string(value));
+      // A reorder writes the same value once more.
+      if (it == watched_.end() || !fresh_.insert(it->first).second || !seen.is_ok()) return;
+      const ir::Layout parsed = ir::parse_layout(layout).value_or(ir::Layout::kPlain);
+      const size_t count = ir::storage_bytes(dtype, shape, parsed) / sizeof(float);
+      seen = observe(it->first, {static_cast<const float*>(data), count}, batches_, it->second);
+    });
+    while (options_.most_batches == 0 || batches_ < options_.most_batches) {
+      if (options_.cancelled && options_.cancelled()) {
+        return {StatusCode::kCancelled,
+                fmt::format("calibration was cancelled after {} batches", batches_)};
+      }
+      PENSTOCK_ASSIGN_OR_RETURN(const std::optional<Batch> batch, source.next());
+      if (!batch) break;
+      fresh_.clear();
+      PENSTOCK_RETURN_IF_ERROR(observe_inputs(*batch));
+      const auto outputs = context.run(*batch);
+      const std::string where = fmt::format("calibration batch {}", batches_);
+      PENSTOCK_RETURN_IF_ERROR(outputs.status().with_context(where));
+      PENSTOCK_RETURN_IF_ERROR(seen);
+      ++batches_;
+      tell_progress(source);
+    }
+    if (batches_ > 0) return Status::ok();
+    return {StatusCode::kInvalidArgument, "the calibration data has no batch"};
+  }
+
+  CalibrationTable table(std::string model) const {
+    CalibrationTable table;
+    table.model = std::move(model);
+    table.method = to_string(options_.method);
+    table.batches = batches_;
+    for (const auto& [name, seen] : watched_) {
+      if (seen.is_empty()) continue;  // in a branch that no batch took
+      const double threshold =
+          quantize::choose_threshold(seen, options_.method, options_.percentile);
+      table.ranges[name] = {seen.min(), seen.max(), static_cast<float>(threshold)};
+    }
+    return table;
+  }
+
+ private:
+  Status observe_inputs(const Batch& batch) {
+    for (const auto& [name, tensor] : batch) {
+      const auto it = watched_.find(name);
+      if (it == watched_.end() || tensor.dtype() != DataType::kFloat32) continue;
+      fresh_.insert(name);
+      PENSTOCK_RETURN_IF_ERROR(observe(name, tensor.as<float>(), batches_, it->second));
+    }
+    return Status::ok();
+  }
+
+  void tell_progress(const CalibrationSource& source) const {
+    if (!options_.progress) return;
+    int64_t count = source.batch_count().value_or(0);
+    if (options_.most_batches > 0) {
+      count = count > 0 ? std::min(count, options_.most_batches) : options_.most_batches;
+    }
+    const double fraction =
+        count > 0 ? static_cast<double>(batches_) / static_cast<double>(count) : 0.5;
+    options_.progress(fmt::format("batch {}", batches_), std::min(fraction, 1.0));
+  }
+
+  Observations watched_;
+  const CalibrationOptions& options_;
+  std::unordered_set<std::string> fresh_;  // values that this batch has shown
+  int64_t batches_ = 0;
+};
+
+Status check_options(const CalibrationOptions& options) {
+  if (!(options.percentile > 0 && options.percentile <= 100)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("percentile {}; give a number above 0 and up to 100", options.percentile)};
+  }
+  if (options.most_batches < 0) {
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("at most {} calibration batches; give 0 (all) or more", options.most_batches)};
+  }
+  return Status::ok();
+}
+
+Result<CalibrationTable> calibrate_model(const Model& model, CalibrationSource& source,
+                                         const CalibrationOptions& options) {
+  PENSTOCK_RETURN_IF_ERROR(check_options(options));
+  if (options.progress) options.progress("prepare", 0);
+  std::string name;
+  PENSTOCK_ASSIGN_OR_RETURN(Observations watched, values_to_watch(model, options, name));
+  BuildOptions build;
+  build.device = "cpu";
+  build.threads = options.threads;
+  build.optimization_level = 0;  // the same kernels on every run: the same ranges
+  build.fuse = false;
+  build.profile = options.profile;
+  build.cancelled = options.cancelled;
+  PENSTOCK_ASSIGN_OR_RETURN(const BuiltPlan plan, model.build(build));
+  PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(plan.plan, {"cpu"}));
+  Calibration calibration(std::move(watched), options);
+  PENSTOCK_RETURN_IF_ERROR(calibration.run(engine, source));
+  if (options.progress) options.progress("choose thresholds", 1);
+  return calibration.table(std::move(name));
+}
+
+constexpr std::string_view kGuarded = "the calibration of this model";
+
+}  // namespace
+
+Result<CalibrationTable> calibrate(const std::filesystem::path& onnx_path,
+                                   CalibrationSource& source, const CalibrationOptions& options) {
+  const Model model = {
+      [&](const importer::ChooseShapeInputs& choose) {
+        return importer::import_onnx(onnx_path, choose);
+      },
+      [&](const BuildOptions& build) { return build_plan_in_memory(onnx_path, build); }};
+  return guard_memory(kGuarded, [&] { return calibrate_model(model, source, options); });
+}
+
+Result<CalibrationTable> calibrate(const OnnxBytes& onnx, CalibrationSource& source,
+                                   const CalibrationOptions& options) {
+  const Model model = {
+      [&](const importer::ChooseShapeInputs& choose) {
+        return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
+      },
+      [&](const BuildOptions& build) { return build_plan_in_memory(onnx, build); }};
+  return guard_memory(kGuarded, [&] { return calibrate_model(model, source, options); });
+}
+
+}  // namespace penstock

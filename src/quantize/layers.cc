@@ -1,0 +1,88 @@
+// Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "quantize/layers.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "ops/op_definition.h"
+
+namespace penstock::quantize {
+namespace {
+
+constexpr std::string_view kByType = "op:";
+
+// Patterns are those of the shell: "layer4*", "*/attention/*"; "op:Conv" names all of a type.
+bool names(const std::string& pattern, const ir::Node& node) {
+  if (std::string_view(pattern).substr(0, kByType.size()) == kByType) {
+    return ::fnmatch(pattern.c_str() + kByType.size(), node.op.c_str(), 0) == 0;
+  }
+  const auto matches = [&](const std::string& name) {
+    return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  };
+  return matches(node.name) || std::any_of(node.origins.begin(), node.origins.end(), matches);
+}
+
+}  // namespace
+
+bool is_quantizable(const ir::Node& node) {
+  if (node.op != "Conv" && node.op != "MatMul") return false;
+  const ir::Value* x = node.input(0);
+  const ir::Value* weights = node.input(1);
+  if (x->dtype != DataType::kFloat32 || x->is_constant() || !weights->is_constant()) return false;
+  return node.op == "Conv" || weights->shape.size() == 2;
+}
+
+int64_t output_axis(const ir::Node& node) {
+  if (node.op == "Conv") return 0;
+  return node.attributes.get_int("trans_b") != 0 ? 0 : 1;
+}
+
+ir::Value* without_views(ir::Value* value) {
+  while (value->producer != nullptr) {
+    const ops::OpDefinition* op = ops::find_op(value->producer->op);
+    if (op == nullptr || !op->is_view) break;
+    value = value->producer->inputs[0];
+  }
+  return value;
+}
+
+std::vector<ir::Value*> watched_values(ir::Graph& graph) {
+  std::vector<ir::Value*> values;
+  std::unordered_set<const ir::Value*> known;
+  const auto watch = [&](ir::Value* value) {
+    value = without_views(value);
+    if (value->is_constant() || value->dtype != DataType::kFloat32) return;
+    if (known.insert(value).second) values.push_back(value);
+  };
+  for (ir::Node& node : graph.main.nodes) {
+    if (is_quantizable(node)) watch(node.inputs[0]);
+    if (node.op == "Add") {
+      watch(node.inputs[0]);
+      watch(node.inputs[1]);
+    }
+  }
+  return values;
+}
+
+DataType asked_precision(const ir::Node& node, const std::vector<LayerPrecision>& rules) {
+  for (size_t i = rules.size(); i-- > 0;) {
+    if (names(rules[i].layers, node)) return rules[i].precision;
+  }
+  return DataType::kUndefined;
+}
+
+std::vector<std::string> idle_rules(ir::Graph& graph, const std::vector<LayerPrecision>& rules) {
+  std::vector<std::string> idle;
+  for (const LayerPrecision& rule : rules) {
+    const auto& nodes = graph.main.nodes;
+    if (std::none_of(nodes.begin(), nodes.end(),
+                     [&](const ir::Node& node) { return names(rule.layers, node); })) {
+      idle.push_back(rule.layers);
+    }
+  }
+  return idle;
+}
+
+}  // namespace penstock::quantize
