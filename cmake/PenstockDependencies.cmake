@@ -24,6 +24,13 @@ find_package(fmt REQUIRED CONFIG)
 find_package(spdlog REQUIRED CONFIG)
 find_package(nlohmann_json REQUIRED CONFIG)
 find_package(CLI11 REQUIRED CONFIG)
+find_path(ZIP_INCLUDE_DIR zip.h REQUIRED)
+find_library(ZIP_LIBRARY zip REQUIRED)
+mark_as_advanced(ZIP_INCLUDE_DIR ZIP_LIBRARY)
+# Of the command line alone.
+add_library(penstock_cli_deps INTERFACE)
+target_include_directories(penstock_cli_deps SYSTEM INTERFACE "${ZIP_INCLUDE_DIR}")
+target_link_libraries(penstock_cli_deps INTERFACE CLI11::CLI11 ${ZIP_LIBRARY})
 find_package(Protobuf 3.21 REQUIRED MODULE)
 
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)

@@ -19,7 +19,7 @@ foreach(source IN LISTS fuzzers)
     # The program is no library: its objects are taken, all but the one with main().
     target_sources(${name} PRIVATE
       $<FILTER:$<TARGET_OBJECTS:penstock_cli_objects>,EXCLUDE,/main\\.cc\\.o$>)
-    target_link_libraries(${name} PRIVATE CLI11::CLI11)
+    target_link_libraries(${name} PRIVATE penstock_cli_deps)
   endif()
   target_link_libraries(${name} PRIVATE
     penstock_flags penstock penstock_runtime penstock_compiler_deps penstock_testlib GTest::gmock GTest::gtest)

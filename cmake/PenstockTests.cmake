@@ -10,7 +10,7 @@ function(penstock_test_binary target label)
   endif()
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE
-    penstock_flags penstock penstock_runtime penstock_compiler_deps CLI11::CLI11 GTest::gmock GTest::gtest
+    penstock_flags penstock penstock_runtime penstock_compiler_deps penstock_cli_deps GTest::gmock GTest::gtest
     GTest::gtest_main)
   if(TARGET penstock_testlib)
     target_link_libraries(${target} PRIVATE penstock_testlib)

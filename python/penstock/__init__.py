@@ -6,18 +6,20 @@
     outputs = context.run({"input": array})
 """
 from penstock._build import Profile, build
+from penstock._calibration import calibrate
 from penstock._custom import register_operator
 from penstock._diagnostics import Comparison, compare, inspect, roofline
-from penstock._penstock import (Buffer, BuildSummary, Context, Device, DeviceMemory, Engine, Event, LayerError, Plan,
-                                SharedScratch, Stream, TensorInfo, __version__)
+from penstock._penstock import (Buffer, BuildSummary, CalibrationTable, Context, Device, DeviceMemory, Engine, Event, LayerError,
+                                Plan, SharedScratch, Stream, TensorInfo, __version__)
 from penstock._timing_cache import TimingCache
 from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, InputOutputError, InternalError,
                              InvalidArgumentError, InvalidModelError, InvalidPlanError, NotFoundError, OutOfMemoryError,
                              UnsupportedError)
 
 __all__ = [
-    "Buffer", "BuildSummary", "BusyError", "CancelledError", "Comparison", "Context", "Device", "DeviceLostError",
-    "DeviceMemory", "Engine", "Error", "Event", "InputOutputError", "InternalError", "InvalidArgumentError", "InvalidModelError",
-    "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile", "SharedScratch", "Stream", "TensorInfo",
-    "TimingCache", "UnsupportedError", "__version__", "build", "compare", "inspect", "register_operator", "roofline",
+    "Buffer", "BuildSummary", "BusyError", "CalibrationTable", "CancelledError", "Comparison", "Context", "Device",
+    "DeviceLostError", "DeviceMemory", "Engine", "Error", "Event", "InputOutputError", "InternalError", "InvalidArgumentError",
+    "InvalidModelError", "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile",
+    "SharedScratch", "Stream", "TensorInfo", "TimingCache", "UnsupportedError", "__version__", "build", "calibrate", "compare",
+    "inspect", "register_operator", "roofline",
 ]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from penstock import _penstock
+from penstock._arguments import callback, integer, model_source
+from penstock._calibration import calibrate
+from penstock.errors import InvalidArgumentError
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -30,21 +34,6 @@ class Profile:
     values: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[int] | None]] = dataclasses.field(default_factory=dict)
 
 
-def integer(name: str, value: Any, least: int) -> int:
-    try:
-        number = value.__index__()
-    except AttributeError:
-        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
-    if number < least or number >= 2**63 or (name not in ("workspace", "memory_limit", "seed") and number >= 2**31):
-        raise _penstock_error(f"{name}: {number} is out of range")
-    return number
-
-
-def _penstock_error(message: str) -> Exception:
-    from penstock.errors import InvalidArgumentError
-    return InvalidArgumentError(message)
-
-
 def _dictionaries(profile: Profile) -> tuple[dict[str, Any], ...]:
     if not isinstance(profile, Profile):
         raise TypeError(f"profile: expected a penstock.Profile, got {type(profile).__name__}")
@@ -59,28 +48,37 @@ def _profiles(profile: Profile | None, profiles: Sequence[Profile]) -> list[tupl
     if isinstance(profiles, (Profile, Mapping, str)) or not isinstance(profiles, Sequence):
         raise TypeError(f"profiles: expected a list of penstock.Profile, got {type(profiles).__name__}")
     if profile is not None and profiles:
-        raise _penstock_error("both profile and profiles; give one of them")
+        raise InvalidArgumentError("both profile and profiles; give one of them")
     return [_dictionaries(each) for each in (profiles or [Profile() if profile is None else profile])]
 
 
-def _callback(name: str, function: Any) -> Any:
-    if function is not None and not callable(function):
-        raise TypeError(f"{name}: expected a function or None, got {type(function).__name__}")
-    return function
+_PRECISIONS = {"fp32": "float32", "float32": "float32", "int8": "int8"}
 
 
-def model_source(model: Any, argument: str) -> str | bytes:
-    """A path as it is, all else as the bytes of an ONNX file."""
-    if isinstance(model, (str, os.PathLike)):
-        return os.fspath(model)
-    if isinstance(model, bytes):
-        return model
-    if isinstance(model, (bytearray, memoryview)):
-        return bytes(model)
-    if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
-        return model.SerializeToString()
-    raise TypeError(f"{argument}: expected a path, the bytes of an ONNX model, or an onnx.ModelProto, "
-                    f"got {type(model).__name__}")
+def _layer_precisions(rules: Mapping[str, str]) -> list[tuple[str, str]]:
+    if not isinstance(rules, Mapping):
+        raise TypeError(f"layer_precisions: expected a dictionary of layers to precisions, got {type(rules).__name__}")
+    for layers, precision in rules.items():
+        if precision not in _PRECISIONS:
+            raise InvalidArgumentError(f"layer_precisions: '{layers}' asks for '{precision}'; give fp32 or int8")
+    return [(str(layers), _PRECISIONS[precision]) for layers, precision in rules.items()]
+
+
+def _calibration_table(model: Any, external_data: str | os.PathLike[str], calibration: Any, method: str,
+                       cache: str | os.PathLike[str] | None, threads: int, progress: Any) -> Any:
+    """From the cache where there is one, else from data; None where neither was given."""
+    if cache is not None and os.path.exists(cache):
+        return _penstock.CalibrationTable.load(os.fspath(cache))
+    if calibration is None or isinstance(calibration, _penstock.CalibrationTable):
+        table = calibration
+    elif isinstance(calibration, (str, os.PathLike)):
+        table = _penstock.CalibrationTable.load(os.fspath(calibration))
+    else:
+        table = calibrate(model, calibration, method=method, threads=threads, external_data=external_data,
+                          progress=progress)
+    if cache is not None and table is not None:
+        table.save(os.fspath(cache))
+    return table
 
 
 def build(
@@ -98,6 +96,11 @@ def build(
     fp16: bool = False,
     bf16: bool = False,
     tf32: bool = False,
+    int8: bool = False,
+    calibration: _penstock.CalibrationTable | str | os.PathLike[str] | Iterable[Any] | None = None,
+    calibration_method: str = "entropy",
+    calibration_cache: str | os.PathLike[str] | None = None,
+    layer_precisions: Mapping[str, str] = MappingProxyType({}),
     tactic_sources: Sequence[str] = (),
     external_data: str | os.PathLike[str] = "",
     progress: Callable[[str, float], object] | None = None,
@@ -118,6 +121,13 @@ def build(
     device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
     fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
     tf32: on a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
+    int8: convolutions and products with constant weights compute in 8 bits, all else as above. A model with
+        QuantizeLinear is quantized as it says; any other needs one of the next two.
+    calibration: batches of data, as penstock.calibrate takes them; or what it gave; or the path of its cache.
+    calibration_method: where `calibration` is data: "entropy", "minmax", "moving-average", "percentile" or "mse".
+    calibration_cache: a file: read where it exists, and then data is not needed; else written.
+    layer_precisions: the precision of layers, "fp32" or "int8", by the names of their ONNX nodes as in a shell
+        ("layer4*") or by operator ("op:Conv"); the last that names a layer counts.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
     progress: called with what happens and how far it is, 0 to 1.
@@ -129,13 +139,15 @@ def build(
     """
     if fp16 and bf16:
         raise ValueError("fp16 and bf16 are both true: give one of them")
+    table = _calibration_table(model, external_data, calibration, calibration_method, calibration_cache, threads,
+                               progress) if int8 else None
     precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
     plan = _penstock._build(
         model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
-        bool(tf32), integer("threads", threads, 0), integer("concurrent_contexts", concurrent_contexts, 1),
-        integer("optimization_level", optimization_level, 0), os.fspath(timing_cache or ""),
-        integer("workspace", workspace, 0), integer("memory_limit", memory_limit, 0), list(tactic_sources),
-        _callback("progress", progress), _callback("log", log))
+        bool(tf32), bool(int8), table, _layer_precisions(layer_precisions), integer("threads", threads, 0),
+        integer("concurrent_contexts", concurrent_contexts, 1), integer("optimization_level", optimization_level, 0),
+        os.fspath(timing_cache or ""), integer("workspace", workspace, 0), integer("memory_limit", memory_limit, 0),
+        list(tactic_sources), callback("progress", progress), callback("log", log))
     for warning in plan.summary.warnings:
-        (_callback("warn", warn) or _LOGGER.warning)(warning)
+        (callback("warn", warn) or _LOGGER.warning)(warning)
     return plan

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from penstock import _build, _penstock
+from penstock import _arguments, _build, _penstock
 
 _PLAN_MARK = b"PENSTOCK"
 
@@ -21,7 +21,7 @@ def inspect(source: str | os.PathLike[str] | _penstock.Plan | bytes | Any, *,
     dictionary holds is what `penstock inspect --json` prints.
     """
     if not isinstance(source, _penstock.Plan):
-        source = _build.model_source(source, "source")
+        source = _arguments.model_source(source, "source")
     if isinstance(source, bytes) and source.startswith(_PLAN_MARK):
         source = _penstock.Plan(source)
     is_model = isinstance(source, str) and source.endswith(".onnx")
@@ -37,7 +37,7 @@ def roofline(plan: str | os.PathLike[str] | _penstock.Plan | bytes, *, device: s
     if isinstance(plan, bytes):
         plan = _penstock.Plan(plan)
     source = plan if isinstance(plan, _penstock.Plan) else os.fspath(plan)
-    return json.loads(_penstock._roofline(source, device, _build.integer("profile", profile, 0)))
+    return json.loads(_penstock._roofline(source, device, _arguments.integer("profile", profile, 0)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,5 +78,5 @@ def compare(model: str | os.PathLike[str] | bytes | Any, inputs: Mapping[str, An
     plain = {**build_options, "optimization_level": 0, "tactic_sources": ["reference"], "timing_cache": None,
              "device": "cpu", "fp16": False, "bf16": False}
     reference = _penstock.Engine(_build.build(model, **plain))
-    seed = _build.integer("seed", seed, 0)
+    seed = _arguments.integer("seed", seed, 0)
     return Comparison(_penstock._compare(tuned, reference, dict(inputs or {}), seed), tolerance)

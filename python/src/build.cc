@@ -1,8 +1,10 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 #include <penstock/builder.h>
+#include <penstock/calibration.h>
 
 #include "arrays.h"
 #include "bindings.h"
@@ -20,6 +22,16 @@ ValueRange make_values(nb::handle object, const std::string& what) {
   ValueRange range{to_shape(three[0], what), to_shape(three[1], what), {}};
   if (!three[2].is_none()) range.max = to_shape(three[2], what);
   return range;
+}
+
+// Pairs of a pattern and a type's name, which Python has checked.
+std::vector<LayerPrecision> make_layer_precisions(
+    const std::vector<std::pair<std::string, std::string>>& rules) {
+  std::vector<LayerPrecision> result;
+  for (const auto& [layers, precision] : rules) {
+    result.push_back({layers, parse_data_type(precision).value_or(DataType::kFloat32)});
+  }
+  return result;
 }
 
 // A Profile's dictionaries as ranges.
@@ -60,6 +72,9 @@ struct Settings {
   std::string device;
   std::string precision;
   bool tf32;
+  bool int8;
+  std::shared_ptr<const CalibrationTable> calibration;
+  std::vector<LayerPrecision> layer_precisions;
   int threads;
   int concurrent_contexts;
   int optimization_level;
@@ -77,6 +92,9 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.device = settings.device;
   options.precision = parse_data_type(settings.precision).value_or(DataType::kFloat32);
   options.tf32 = settings.tf32;
+  options.int8 = settings.int8;
+  options.calibration = settings.calibration;
+  options.layer_precisions = settings.layer_precisions;
   options.threads = settings.threads;
   options.concurrent_contexts = settings.concurrent_contexts;
   options.optimization_level = settings.optimization_level;
@@ -201,16 +219,23 @@ void bind_build(nb::module_& module) {
       "_build",
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
          nb::list profiles, const std::string& device, const std::string& precision, bool tf32,
-         int threads, int concurrent_contexts, int optimization_level,
-         const std::filesystem::path& timing_cache, uint64_t workspace, uint64_t memory_limit,
-         const std::vector<std::string>& tactic_sources, nb::object progress, nb::object log) {
+         bool int8, nb::object calibration,
+         const std::vector<std::pair<std::string, std::string>>& layer_precisions, int threads,
+         int concurrent_contexts, int optimization_level, const std::filesystem::path& timing_cache,
+         uint64_t workspace, uint64_t memory_limit, const std::vector<std::string>& tactic_sources,
+         nb::object progress, nb::object log) {
         return build(std::move(model), folder, name,
-                     Settings{make_profiles(profiles), device, precision, tf32, threads,
-                              concurrent_contexts, optimization_level, timing_cache, workspace,
-                              memory_limit, tactic_sources, progress, log});
+                     Settings{make_profiles(profiles), device, precision, tf32, int8,
+                              calibration.is_none() ? nullptr
+                                                    : std::make_shared<const CalibrationTable>(
+                                                          nb::cast<CalibrationTable>(calibration)),
+                              make_layer_precisions(layer_precisions), threads, concurrent_contexts,
+                              optimization_level, timing_cache, workspace, memory_limit,
+                              tactic_sources, progress, log});
       },
       nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
-      nb::arg("precision"), nb::arg("tf32"), nb::arg("threads"), nb::arg("concurrent_contexts"),
+      nb::arg("precision"), nb::arg("tf32"), nb::arg("int8"), nb::arg("calibration").none(),
+      nb::arg("layer_precisions"), nb::arg("threads"), nb::arg("concurrent_contexts"),
       nb::arg("optimization_level"), nb::arg("timing_cache"), nb::arg("workspace"),
       nb::arg("memory_limit"), nb::arg("tactic_sources"), nb::arg("progress").none(),
       nb::arg("log").none());

@@ -7,6 +7,7 @@ NB_MODULE(_penstock, module) {
 #ifdef NDEBUG
   nanobind::set_leak_warnings(false);
 #endif
+  penstock::python::bind_calibration(module);
   penstock::python::bind_build(module);
   penstock::python::bind_device(module);
   penstock::python::bind_engine(module);

@@ -32,7 +32,8 @@ int run_build(const BuildArguments& arguments) {
           ? arguments.plan
           : std::filesystem::path(arguments.onnx).filename().replace_extension(".plan").string();
   const Result<BuildSummary> summary =
-      build_with_progress(arguments.onnx, plan, *options, arguments.quiet || arguments.verbose);
+      build_with_progress(arguments.onnx, plan, *options, arguments.flags.calibration,
+                          arguments.quiet || arguments.verbose);
   if (!summary.is_ok()) return report(summary.status());
   if (!arguments.stop_after.empty()) {
     fmt::print(stderr, "stopped after {}: {} ONNX nodes, {} nodes now\n", arguments.stop_after,

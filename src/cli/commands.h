@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/builder.h>
+#include <penstock/calibration.h>
 
 #include <CLI/CLI.hpp>
 #include <map>
@@ -18,6 +19,23 @@ void add_bench_command(CLI::App& app, int& exit_code);
 void add_compare_command(CLI::App& app, int& exit_code);
 void add_operators_command(CLI::App& app, int& exit_code);
 
+// Where INT8 gets its ranges from.
+struct CalibrationFlags {
+  std::string data;
+  std::string method = "entropy";
+  double percentile = 99.99;
+  int64_t batch = 32;
+  int64_t most_batches = 0;
+  std::string cache;
+
+  void add_to(CLI::App& command);
+  // The cache where there is one, else from the data, which is then written there; null without
+  // either. `build` has the shapes and threads.
+  Result<std::shared_ptr<const CalibrationTable>> table(const std::string& onnx,
+                                                        const BuildOptions& build,
+                                                        bool quiet) const;
+};
+
 // Options that build, bench and compare share.
 struct BuildFlags {
   // As given; for shape inputs, values.
@@ -33,6 +51,9 @@ struct BuildFlags {
   bool fp16 = false;
   bool bf16 = false;
   bool tf32 = false;
+  bool int8 = false;
+  CalibrationFlags calibration;
+  std::vector<std::string> layer_precisions;  // "PATTERN:fp32"
   int threads = 0;
   int concurrent_contexts = 1;
   int level = 3;
@@ -41,6 +62,7 @@ struct BuildFlags {
   std::vector<std::string> tactic_sources;
 
   void add_to(CLI::App& command);
+  // All but the calibration, which takes long: see build_with_progress.
   Result<BuildOptions> options() const;
 
  private:
@@ -53,9 +75,11 @@ void add_memory_limit(CLI::App& command, uint64_t& bytes);
 // Prints "error: ..." to stderr; the exit code for it.
 int report(const Status& status);
 
-// Builds with a progress display; on an interrupt says what was kept.
+// Builds, after calibration where that is asked for, with a progress display; on an interrupt says
+// what was kept.
 Result<BuildSummary> build_with_progress(const std::string& onnx, const std::string& plan,
-                                         BuildOptions options, bool quiet);
+                                         BuildOptions options, const CalibrationFlags& calibration,
+                                         bool quiet);
 
 // A plan file made from an ONNX file for the life of this object; or the plan itself.
 class PlanSource {

@@ -26,6 +26,18 @@ Result<OptimizationProfile> parse_profile(const BuildFlags::ProfileTexts& texts)
   return profile;
 }
 
+// "NAME:fp32"; names may have colons.
+Result<LayerPrecision> parse_layer_precision(const std::string& rule) {
+  const size_t colon = rule.rfind(':');
+  const std::string precision = colon == std::string::npos ? "" : rule.substr(colon + 1);
+  const bool is_float = precision == "fp32" || precision == "float32";
+  if (colon == 0 || (!is_float && precision != "int8")) {
+    return Status(StatusCode::kInvalidArgument,
+                  "layer precision '" + rule + "'; give NAME:fp32 or NAME:int8");
+  }
+  return LayerPrecision{rule.substr(0, colon), is_float ? DataType::kFloat32 : DataType::kInt8};
+}
+
 }  // namespace
 
 // Order matters: shapes belong to the --profile before them.
@@ -85,6 +97,15 @@ void BuildFlags::add_to(CLI::App& command) {
   command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
   command.add_flag("--tf32", tf32,
                    "Let float32 products of a GPU round their factors to 10 bits of mantissa");
+  command.add_flag("--int8", int8,
+                   "Convolutions and products with constant weights in 8 bits: as the model's "
+                   "QuantizeLinear says, else by --calib or --calib-cache");
+  calibration.add_to(command);
+  command
+      .add_option("--layer-precisions,--layerPrecisions", layer_precisions,
+                  "NAME:fp32 or NAME:int8, by ONNX node (\"layer4*:fp32\") or operator "
+                  "(\"op:Conv:fp32\"); the last that names a layer counts")
+      ->delimiter(',');
   command
       .add_option(
           "--concurrent-contexts", concurrent_contexts,
@@ -115,6 +136,11 @@ Result<BuildOptions> BuildFlags::options() const {
   if (fp16) options.precision = DataType::kFloat16;
   if (bf16) options.precision = DataType::kBFloat16;
   options.tf32 = tf32;
+  options.int8 = int8;
+  for (const std::string& rule : layer_precisions) {
+    PENSTOCK_ASSIGN_OR_RETURN(LayerPrecision parsed, parse_layer_precision(rule));
+    options.layer_precisions.push_back(std::move(parsed));
+  }
   options.threads = threads;
   options.optimization_level = level;
   options.timing_cache = timing_cache;
@@ -140,9 +166,13 @@ int report(const Status& status) {
 }
 
 Result<BuildSummary> build_with_progress(const std::string& onnx, const std::string& plan,
-                                         BuildOptions options, bool quiet) {
+                                         BuildOptions options, const CalibrationFlags& calibration,
+                                         bool quiet) {
   catch_interrupts();
   options.cancelled = interrupted;
+  if (options.int8) {
+    PENSTOCK_ASSIGN_OR_RETURN(options.calibration, calibration.table(onnx, options, quiet));
+  }
   const auto build = [&] {
     Progress progress("build " + std::filesystem::path(onnx).filename().string(), quiet);
     options.progress = [&](std::string_view what, double fraction) {
@@ -173,8 +203,9 @@ Result<PlanSource> PlanSource::open(const std::string& model, const BuildFlags& 
   const std::filesystem::path path =
       std::filesystem::temp_directory_path() /
       ("penstock-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".plan");
-  PENSTOCK_ASSIGN_OR_RETURN(const BuildSummary summary,
-                            build_with_progress(model, path.string(), options, false));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const BuildSummary summary,
+      build_with_progress(model, path.string(), options, flags.calibration, false));
   fmt::print(stderr, "built {} for {} in {:.1f} s: {} ONNX nodes, {} kernels\n", model,
              summary.device, summary.seconds, summary.onnx_nodes, summary.kernels);
   return PlanSource(path.string(), true);

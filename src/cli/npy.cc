@@ -32,8 +32,8 @@ constexpr std::array kDescriptors = {
 // True for the types that NumPy does not know, which files hold as untyped bytes.
 bool is_foreign(DataType dtype) { return is_small(dtype) || dtype == DataType::kBFloat16; }
 
-Status broken(const std::filesystem::path& path, const std::string& why) {
-  return {StatusCode::kInvalidArgument, "'" + path.string() + "' " + why};
+Status broken(const std::string& name, const std::string& why) {
+  return {StatusCode::kInvalidArgument, "'" + name + "' " + why};
 }
 
 // How a file may name the elements of a type that NumPy does not know.
@@ -82,7 +82,7 @@ bool parse_shape(std::string_view text, Shape& shape) {
   }
 }
 
-Result<std::string> read_header(std::ifstream& file, const std::filesystem::path& path) {
+Result<std::string> read_header(std::istream& file, const std::string& path) {
   std::array<char, 8> start;
   if (!file.read(start.data(), start.size()) ||
       std::string_view(start.data(), kMagic.size()) != kMagic) {
@@ -105,6 +105,10 @@ Result<Tensor> read_npy(const std::filesystem::path& path, DataType wanted) {
     return Status(StatusCode::kNotFound,
                   "cannot read '" + path.string() + "': " + std::strerror(errno));
   }
+  return read_npy(file, path.string(), wanted);
+}
+
+Result<Tensor> read_npy(std::istream& file, const std::string& path, DataType wanted) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string header, read_header(file, path));
   const std::string_view descriptor = field(header, "descr");
   DataType dtype = type_of(descriptor, wanted);

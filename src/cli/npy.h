@@ -5,6 +5,8 @@
 #include <penstock/tensor.h>
 
 #include <filesystem>
+#include <istream>
+#include <string>
 
 namespace penstock::cli {
 
@@ -13,6 +15,9 @@ namespace penstock::cli {
 // ("|V1", "<V2"), as numpy.save writes ml_dtypes' arrays. They are read where `wanted` tells what
 // they are, and so are unsigned integers of that size.
 Result<Tensor> read_npy(const std::filesystem::path& path, DataType wanted = DataType::kUndefined);
+// The same from a stream that can be sought in; `name` is for errors.
+Result<Tensor> read_npy(std::istream& file, const std::string& name,
+                        DataType wanted = DataType::kUndefined);
 Status write_npy(const std::filesystem::path& path, DataType dtype, const Shape& shape,
                  const void* data);
 
