@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ir/graph.h"
+#include "ir/late.h"
 #include "ir/storage.h"
 #include "ops/custom/custom.h"
 #include "runtime/bind_kernel.h"
@@ -109,19 +110,19 @@ Status ProgramState::resolve_step(StepCode& code, bool nested) {
                 (ops::is_custom_op_name(step.op) ? "register the operator before loading the plan"
                                                  : "build the plan again")};
   }
-  code.late = nested || !step.bodies.empty();
   for (const auto& [name, value] : step.attributes.all()) {
     const auto* shape = std::get_if<ir::SymbolicShape>(&value);
     if (shape == nullptr) continue;
-    for (const ir::Dim& d : *shape) {
-      code.attribute_dims.push_back(dims_.add(d));
-      code.late = code.late || ir::is_data_dependent(d);
+    for (const ir::Dim& d : *shape) code.attribute_dims.push_back(dims_.add(d));
+  }
+  bool touches_late = false;
+  for (const auto* list : {&step.inputs, &step.outputs}) {
+    for (int slot : *list) {
+      touches_late =
+          touches_late || (slot >= 0 && (late_slots_[slot] || late_slots_[roots_[slot]]));
     }
   }
-  for (const auto* list : {&step.inputs, &step.outputs}) {
-    for (int slot : *list)
-      code.late = code.late || (slot >= 0 && (late_slots_[slot] || late_slots_[roots_[slot]]));
-  }
+  code.late = ir::is_late(step.attributes, !step.bodies.empty(), nested, touches_late);
   if (code.late && code.on_device) {
     return {StatusCode::kInvalidPlan, file_->label() + " contradicts itself: step '" + step.name +
                                           "' depends on data, and is the device's"};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ir/late.h"
 #include "ops/onednn_offer.h"
 #include "ops/op_definition.h"
 
@@ -90,7 +91,7 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   // Shapes that depend on data cannot be timed before the run, nor laid out across it.
   const bool plain = holds_plain_data(node);
   const bool fixed = !nested && plain && !depends_on_data(node) && node.regions.empty();
-  const bool late = is_late(node);
+  const bool late = is_late(node, nested);
   if (is_view(node)) {
     // No kernel runs: the output is the input's memory.
     candidates.all.push_back(
@@ -123,14 +124,13 @@ Status Tuner::add_node(const ir::Node& node, bool nested) {
   return Status::ok();
 }
 
-// True where the runtime finds the node's shapes as the run goes, or those of what it reads; such
-// nodes taint what reads their outputs.
-bool Tuner::is_late(const ir::Node& node) {
-  const bool late =
-      depends_on_data(node) || !node.regions.empty() ||
-      std::any_of(node.inputs.begin(), node.inputs.end(), [&](const ir::Value* input) {
-        return input != nullptr && late_values_.count(input) != 0;
-      });
+// Late nodes taint what reads their outputs.
+bool Tuner::is_late(const ir::Node& node, bool nested) {
+  const bool reads_late = std::any_of(
+      node.inputs.begin(), node.inputs.end(),
+      [&](const ir::Value* input) { return input != nullptr && late_values_.count(input) != 0; });
+  const bool late = ir::is_late(node.attributes, !node.regions.empty(), nested,
+                                reads_late || depends_on_data(node));
   if (late) late_values_.insert(node.outputs.begin(), node.outputs.end());
   return late;
 }

@@ -77,7 +77,7 @@ class Tuner {
 
  private:
   bool is_used(const backends::TacticSource& source) const;
-  bool is_late(const ir::Node& node);
+  bool is_late(const ir::Node& node, bool nested);
   Status add_node(const ir::Node& node, bool nested);
   void consider_all(backends::Backend& backend, const ir::Node& node,
                     const backends::NodeFacts& facts, bool fixed, NodeCandidates& candidates);
