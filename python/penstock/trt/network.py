@@ -121,7 +121,8 @@ class INetworkDefinition(LayerCalls, Checked):
             raise error("ILayer.precision", f"{dtype.name} is not there yet; leave the layer in FP32")
         if dtype in (DataType.HALF, DataType.BF16) and not self._noted:
             self._noted = True
-            self._logger.log(Severity.WARNING, f"layer '{layer.name}' is set to {dtype.name}: Penstock runs it in FP32 for now")
+            self._logger.log(Severity.WARNING, f"layer '{layer.name}' is set to {dtype.name}: a layer's own precision has no effect. "
+                             f"BuilderFlag.{'FP16' if dtype == DataType.HALF else 'BF16'} sets the plan's on a GPU; the CPU runs in FP32")
 
     def _set_input_shape(self, tensor: ITensor, shape: Any) -> None:
         dims = [int(extent) for extent in shape]
