@@ -39,7 +39,7 @@ NodeFacts copy(const char* op, int threads) {
 
 // A square product; `weights` are b's elements.
 NodeFacts product(const std::string& precision, int64_t rows, int threads,
-                  std::vector<std::byte>& weights) {
+                  ir::ConstantRef& weights) {
   const bool is_integer = precision == "int8";
   const DataType dtype = precision == "float16"    ? DataType::kFloat16
                          : precision == "bfloat16" ? DataType::kBFloat16
@@ -52,16 +52,9 @@ NodeFacts product(const std::string& precision, int64_t rows, int threads,
   facts.inputs = {tensor(dtype, {rows, rows}), tensor(dtype, {rows, rows})};
   facts.outputs = {tensor(is_integer ? DataType::kInt32 : dtype, {rows, rows})};
   if (precision == "tf32") facts.attributes.set("tf32", int64_t{1});
-  weights.resize(static_cast<size_t>(rows * rows) * size_of(dtype));
-  // Small numbers of either sign in every type: zeros would flatter the device.
-  for (size_t i = 0; i < weights.size(); ++i) {
-    const size_t of_element = i % size_of(dtype);
-    const bool is_high = of_element + 1 == size_of(dtype);
-    weights[i] = is_high ? std::byte(0x3B - (i / 7) % 4 + (i / 5 % 2 != 0 ? 0x80 : 0))
-                         : std::byte((i * 37) % 251);
-  }
-  facts.inputs[1].data = weights.data();
-  facts.inputs[1].bytes = weights.size();
+  weights = random_data(facts.inputs[1]);
+  facts.inputs[1].data = weights->data;
+  facts.inputs[1].bytes = weights->bytes;
   return facts;
 }
 
@@ -104,7 +97,7 @@ Result<Ceilings> measure_ceilings(backends::Backend& backend, int threads,
     const int64_t rows = backend.is_host_memory() ? kHostRows
                          : precision == "float32" ? kExactDeviceRows
                                                   : kDeviceRows;
-    std::vector<std::byte> weights;
+    ir::ConstantRef weights;
     const NodeFacts node = product(precision, rows, threads, weights);
     PENSTOCK_ASSIGN_OR_RETURN(const double time, best_microseconds(backend, node, streams));
     if (time == 0) continue;

@@ -43,27 +43,6 @@ std::span<const std::byte> random_pattern() {
   return std::as_bytes(std::span(the));
 }
 
-// Random floats: zeros would flatter kernels. Integers are zeros, so that indices stay valid.
-ir::ConstantRef random_data(const Operand& operand) {
-  const auto bytes =
-      static_cast<int64_t>(ir::storage_bytes(operand.dtype, operand.shape, operand.layout));
-  ir::ConstantRef data = ir::make_constant(DataType::kUInt8, {bytes}, nullptr);
-  auto* memory = const_cast<std::byte*>(data->data);
-  std::span<const std::byte> pattern;
-  switch (operand.dtype) {
-    case DataType::kFloat32: pattern = random_pattern<float>(); break;
-    case DataType::kFloat16: pattern = random_pattern<Half>(); break;
-    case DataType::kBFloat16: pattern = random_pattern<BFloat16>(); break;
-    case DataType::kBool: std::fill_n(memory, bytes, std::byte{1}); return data;
-    default: return data;
-  }
-  for (size_t at = 0; at < static_cast<size_t>(bytes); at += pattern.size()) {
-    std::memcpy(memory + at, pattern.data(),
-                std::min(pattern.size(), static_cast<size_t>(bytes) - at));
-  }
-  return data;
-}
-
 // Constants packed as the tactic wants them, in the facts' operands.
 Status pack_constants(const backends::Tactic& tactic, NodeFacts& facts,
                       std::vector<ir::ConstantRef>& keep) {
@@ -236,6 +215,26 @@ Result<double> time_together(backends::Backend& backend, std::vector<std::unique
 }
 
 }  // namespace
+
+ir::ConstantRef random_data(const Operand& operand) {
+  const auto bytes =
+      static_cast<int64_t>(ir::storage_bytes(operand.dtype, operand.shape, operand.layout));
+  ir::ConstantRef data = ir::make_constant(DataType::kUInt8, {bytes}, nullptr);
+  auto* memory = const_cast<std::byte*>(data->data);
+  std::span<const std::byte> pattern;
+  switch (operand.dtype) {
+    case DataType::kFloat32: pattern = random_pattern<float>(); break;
+    case DataType::kFloat16: pattern = random_pattern<Half>(); break;
+    case DataType::kBFloat16: pattern = random_pattern<BFloat16>(); break;
+    case DataType::kBool: std::fill_n(memory, bytes, std::byte{1}); return data;
+    default: return data;
+  }
+  for (size_t at = 0; at < static_cast<size_t>(bytes); at += pattern.size()) {
+    std::memcpy(memory + at, pattern.data(),
+                std::min(pattern.size(), static_cast<size_t>(bytes) - at));
+  }
+  return data;
+}
 
 Result<double> measure(backends::Backend& backend, const backends::Tactic& tactic,
                        const NodeFacts& original, const Streams& streams,
