@@ -48,7 +48,8 @@ if(PENSTOCK_TESTS)
   endforeach()
 
   # On a machine with a GPU it runs there; everywhere, on the stand-in for one.
-  penstock_test_binary(penstock_gpu_test unit "${PROJECT_SOURCE_DIR}/tests/gpu_test.cc")
+  file(GLOB gpu_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/gpu_*test.cc")
+  penstock_test_binary(penstock_gpu_test unit ${gpu_tests})
   add_library(penstock_standin_cuda SHARED "${PROJECT_SOURCE_DIR}/tests/standin_cuda.cc")
   target_link_libraries(penstock_standin_cuda PRIVATE penstock_flags penstock_runtime penstock_runtime_deps)
   target_include_directories(penstock_standin_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
@@ -66,7 +67,7 @@ if(PENSTOCK_TESTS)
     LABELS unit TIMEOUT 600 ENVIRONMENT "LD_LIBRARY_PATH=${standin}" FAIL_REGULAR_EXPRESSION "SKIPPED")
 
   file(GLOB_RECURSE integration CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*_test.cc")
-  list(REMOVE_ITEM integration "${PROJECT_SOURCE_DIR}/tests/gpu_test.cc")
+  list(REMOVE_ITEM integration ${gpu_tests})
   if(integration)
     penstock_test_binary(penstock_integration_test integration ${integration})
     add_test(NAME shipped_models

@@ -6,98 +6,13 @@
 #include <cstring>
 #include <thread>
 
-#include "import/model_testlib.h"
+#include "gpu_fixture.h"
 
 namespace penstock::test {
 namespace {
 
-using importer::ModelBuilder;
 using testing::Each;
 using testing::HasSubstr;
-
-constexpr int64_t kWidth = 256;
-
-// Which of the two models: the root is an operator that the stand-in leaves to the CPU.
-enum class With { kNothing, kRoot };
-
-// y = softmax(x w) + x, of [batch, 256], or sqrt(softmax(x w)) + x.
-std::string model(With with) {
-  ModelBuilder model;
-  std::vector<float> weights(kWidth * kWidth);
-  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i % 7) * 0.01f;
-  model.input("x", {"batch", kWidth});
-  model.initializer(importer::float_tensor("w", {kWidth, kWidth}, weights));
-  model.node("MatMul", {"x", "w"}, {"p"});
-  model.node("Softmax", {"p"}, {"s"}, {{"axis", int64_t{1}}});
-  if (with == With::kRoot) model.node("Sqrt", {"s"}, {"r"});
-  model.node("Add", {with == With::kRoot ? "r" : "s", "x"}, {"y"});
-  model.output("y");
-  return model.bytes();
-}
-
-Result<BuiltPlan> build(const std::string& device, With with = With::kNothing) {
-  const std::string bytes = model(with);
-  BuildOptions options;
-  options.device = device;
-  options.optimization_level = 0;
-  options.threads = 1;
-  return build_plan_in_memory(OnnxBytes{std::as_bytes(std::span<const char>(bytes)), "", "softmax"},
-                              options);
-}
-
-std::vector<float> numbers(int64_t batch, int seed) {
-  std::vector<float> x(static_cast<size_t>(batch * kWidth));
-  for (size_t i = 0; i < x.size(); ++i) {
-    x[i] = static_cast<float>((i * 31 + static_cast<size_t>(seed) * 17) % 101) * 0.01f;
-  }
-  return x;
-}
-
-// What the reference on the CPU says.
-std::vector<float> expected(int64_t batch, int seed, With with) {
-  const Engine engine = Engine::deserialize(build("cpu", with)->plan).value();
-  ExecutionContext context = engine.create_context().value();
-  const std::vector<float> x = numbers(batch, seed);
-  const auto outputs =
-      context.run({{"x", Tensor::from<float>(DataType::kFloat32, {batch, kWidth}, std::span(x))}});
-  const auto y = outputs->at("y").as<float>();
-  return {y.begin(), y.end()};
-}
-
-#define OK(expression)                                     \
-  do {                                                     \
-    const Status status_of = (expression);                 \
-    ASSERT_TRUE(status_of.is_ok()) << status_of.message(); \
-  } while (false)
-
-class Gpu : public testing::Test {
- protected:
-  void SetUp() override {
-    Result<Device> device = Device::open("cuda:0");
-    if (!device.is_ok()) GTEST_SKIP() << device.status().message();
-    device_.emplace(*std::move(device));
-    const Result<BuiltPlan> built = build("cuda:0");
-    ASSERT_TRUE(built.is_ok()) << built.status().message();
-    plan_.emplace(built->plan);
-    Result<Engine> engine = Engine::deserialize(*plan_);
-    ASSERT_TRUE(engine.is_ok()) << engine.status().message();
-    engine_.emplace(*std::move(engine));
-  }
-
-  static void expect_near(const float* y, int64_t batch, int seed, With with = With::kNothing) {
-    const std::vector<float> right = expected(batch, seed, with);
-    for (size_t i = 0; i < right.size(); ++i) {
-      ASSERT_NEAR(y[i], right[i], 1e-4)
-          << "element " << i << " of batch " << batch << ", seed " << seed;
-    }
-  }
-
-  void check_order(const Engine& engine, With with);
-
-  std::optional<Device> device_;
-  std::optional<Plan> plan_;
-  std::optional<Engine> engine_;
-};
 
 TEST_F(Gpu, TellsWhatItIs) {
   const DeviceInfo info = device_->info().value();
@@ -221,6 +136,8 @@ TEST_F(Gpu, TheExampleOfThePage) {
   expect_near(back.data(), 4, 8);
 }
 
+}  // namespace
+
 // Copies and runs of the application's in one stream of its own, and nobody waits between them.
 void Gpu::check_order(const Engine& engine, With with) {
   constexpr int64_t kBatch = 4;
@@ -252,6 +169,8 @@ void Gpu::check_order(const Engine& engine, With with) {
   }
   OK(context.wait());
 }
+
+namespace {
 
 TEST_F(Gpu, RunsInTheOrderOfTheCallersStream) { check_order(*engine_, With::kNothing); }
 
@@ -320,100 +239,6 @@ TEST_F(Gpu, ContextsRunSideBySide) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-}
-
-// Two contexts on two streams and one piece of memory: a run waits for the one before on the
-// device.
-TEST_F(Gpu, RunsThatShareScratchComeOneAfterTheOther) {
-  for (const With with : {With::kNothing, With::kRoot}) {
-    const Engine engine = Engine::deserialize(build("cuda:0", with)->plan).value();
-    ContextOptions options;
-    options.scratch = engine.create_shared_scratch();
-    struct User {
-      ExecutionContext context;
-      Stream stream;
-      std::vector<float> x, y;
-    };
-    std::vector<User> users;
-    for (int u = 0; u < 2; ++u) {
-      users.push_back(
-          {engine.create_context(options).value(), engine.create_stream().value(), {}, {}});
-    }
-    for (int i = 0; i < 8; ++i) {
-      for (size_t u = 0; u < users.size(); ++u) {
-        User& user = users[u];
-        const int64_t batch = i < 4 ? 2 : 2 + i % 3 + static_cast<int64_t>(u);  // then it grows
-        OK(user.context.wait());
-        user.x = numbers(batch, i + static_cast<int>(u));
-        user.y.assign(user.x.size(), 0);
-        OK(user.context.set_input_shape("x", {batch, kWidth}));
-        OK(user.context.set_tensor_address("x", user.x.data()));
-        OK(user.context.set_tensor_address("y", user.y.data()));
-        OK(user.context.enqueue(user.stream));
-      }
-      for (size_t u = 0; u < users.size(); ++u) {
-        OK(users[u].context.wait());
-        expect_near(users[u].y.data(), static_cast<int64_t>(users[u].y.size()) / kWidth,
-                    i + static_cast<int>(u), with);
-      }
-    }
-    EXPECT_GT(options.scratch.bytes(), 0U);
-  }
-}
-
-TEST_F(Gpu, ItsMemoryIsCountedAndLimited) {
-  const DeviceMemory before = device_->memory().value();
-  EXPECT_GE(before.weights, kWidth * kWidth * sizeof(float));
-  EXPECT_GE(before.held, before.weights);
-  {
-    const Buffer buffer = device_->allocate(1 << 20).value();
-    const Buffer locked = device_->allocate_host(1 << 20).value();
-    EXPECT_EQ(device_->memory()->buffers, before.buffers + (1 << 20));
-    EXPECT_EQ(device_->memory()->page_locked, before.page_locked + (1 << 20));
-  }
-  ExecutionContext context = engine_->create_context().value();
-  std::vector<float> x = numbers(2, 1);
-  std::vector<float> y(x.size());
-  OK(context.set_input_shape("x", {2, kWidth}));
-  OK(context.set_tensor_address("x", x.data()));
-  OK(context.set_tensor_address("y", y.data()));
-  OK(context.run());
-  EXPECT_GT(device_->memory()->scratch, before.scratch);
-  EXPECT_GT(device_->memory()->tensors, before.tensors);
-
-  device_->set_memory_limit(device_->memory()->held + 1024);
-  std::vector<float> large = numbers(4096, 1);
-  OK(context.set_input_shape("x", {4096, kWidth}));
-  OK(context.set_tensor_address("x", large.data()));
-  const Status status = context.run();
-  EXPECT_EQ(status.code(), StatusCode::kOutOfMemory) << status.message();
-  EXPECT_THAT(status.message(), HasSubstr("cuda:0"));
-  EXPECT_EQ(Engine::deserialize(*plan_).status().code(), StatusCode::kOutOfMemory);
-  OK(context.set_input_shape("x", {2, kWidth}));
-  OK(context.set_tensor_address("x", x.data()));
-  OK(context.run());
-  expect_near(y.data(), 2, 1);
-  device_->set_memory_limit(0);
-}
-
-TEST_F(Gpu, ScratchMemoryOfTheCallers) {
-  ExecutionContext context = engine_->create_context().value();
-  std::vector<float> x = numbers(3, 5);
-  std::vector<float> y(x.size());
-  OK(context.set_input_shape("x", {3, kWidth}));
-  OK(context.set_tensor_address("x", x.data()));
-  OK(context.set_tensor_address("y", y.data()));
-  const uint64_t bytes = context.scratch_bytes().value();
-  const uint64_t before = device_->memory()->scratch;
-  const Buffer memory = device_->allocate(bytes).value();
-  OK(context.set_scratch_memory(memory.data(), bytes));
-  for (int i = 0; i < 4; ++i) OK(context.run());
-  expect_near(y.data(), 3, 5);
-  EXPECT_EQ(device_->memory()->scratch, before);
-  EXPECT_THAT(
-      context.set_scratch_memory(x.data() - reinterpret_cast<uintptr_t>(x.data()) % 64 / 4, bytes)
-          .message(),
-      HasSubstr("no memory of cuda:0"));
 }
 
 TEST_F(Gpu, EventsOrderStreamsAndTellTime) {
