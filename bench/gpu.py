@@ -34,6 +34,8 @@ def parse_arguments():
     parser.add_argument("--seconds", type=float, default=0.4, help="of each engine in each round")
     parser.add_argument("--compile", action="store_true", help="torch.compile(mode='max-autotune') as well")
     parser.add_argument("--parts", nargs="+", default=["device", "host", "streams"], choices=["device", "host", "streams"])
+    parser.add_argument("--concurrency", action="store_true",
+                        help="instead: eight contexts of ResNet-50 against one, and ResNet-50 and BERT-base against turns")
     parser.add_argument("--output", type=pathlib.Path, help="also write the tables to this file")
     return parser.parse_args()
 
@@ -169,6 +171,19 @@ def table(rows, arguments):
     return "\n".join([*lines, "", f"Geometric mean of the ratios: {mean:.3f}."])
 
 
+def measure_concurrency(arguments):
+    import concurrency
+    import gpu_peers
+    with tempfile.TemporaryDirectory() as text:
+        models = []
+        for name in ("resnet50", "bert_base_s128"):
+            models.append(pathlib.Path(text) / f"{name}.onnx")
+            gpu_peers.export(gpu_peers.make_model(name), name, models[-1])
+        return concurrency.run(argparse.Namespace(
+            models=models[:1], pair=models, pair_batches=[1, 8], contexts=8, device="cuda:0", precision=arguments.precision,
+            seconds=arguments.seconds, timing_cache=pathlib.Path(text) / "timing.cache"))
+
+
 def main():
     arguments = parse_arguments()
     try:
@@ -181,6 +196,9 @@ def main():
     unknown = [name for name in arguments.models if name not in gpu_peers.CASES]
     if unknown:
         raise SystemExit(f"gpu: no model {', '.join(unknown)}; there are {', '.join(gpu_peers.CASES)}")
+    if arguments.concurrency:
+        print(measure_concurrency(arguments))
+        return
     rows = []
     try:
         for name in arguments.models or gpu_peers.CASES:
