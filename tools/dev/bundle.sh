@@ -29,8 +29,9 @@ if [[ -d .venv/share/doc/onednn ]]; then
   cp -rL .venv/share/doc/onednn "$bundle/share/doc/penstock/"
 fi
 
+# Symbols that only debuggers read are a fifth of oneDNN.
 for file in "$bundle"/lib/*.so*; do
-  [[ -L $file ]] || { chmod u+w "$file"; patchelf --set-rpath '$ORIGIN' "$file"; }
+  [[ -L $file ]] || { chmod u+w "$file"; strip --strip-unneeded "$file"; patchelf --set-rpath '$ORIGIN' "$file"; }
 done
 for file in "$bundle"/bin/*; do
   [[ ! -f $file ]] || patchelf --set-rpath '$ORIGIN/../lib' "$file"
@@ -42,6 +43,8 @@ outside=$(needed | while read -r name path; do
 done)
 [[ -z $outside ]] || { echo "bundle: found outside the bundle:" $outside >&2; exit 1; }
 
+megabytes=$(($(find "$bundle" -type f -printf '%s\n' | awk '{sum += $1} END {print sum}') / 1000000))
+
 glibc=$(objdump -T "$bundle"/lib/*.so* "$bundle"/bin/* 2>/dev/null | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
 (cd "$bundle" && find bin lib \( -type f -o -type l \) -printf '%k KiB  %p\n' 2>/dev/null | sort -rn)
-echo "build/bundle: $(du -sm "$bundle" | cut -f1) MiB, needs an x86-64 Linux with ${glibc/_/ } or newer"
+echo "build/bundle: $megabytes MB, needs an x86-64 Linux with ${glibc/_/ } or newer"
