@@ -134,6 +134,58 @@ def test_a_device_that_is_not_here_is_named(plan, onnx):
     assert "no device 'tpu' here" in penstock("build", onnx, "--device", "tpu", exit_code=1).stderr
 
 
+def test_a_gpu_that_is_not_here_says_what_is_missing(onnx, folder):
+    if "cuda:0" in penstock_devices():
+        pytest.skip("there is a GPU")
+    told = penstock("build", onnx, "-o", folder / "none.plan", "--device", "cuda:0", exit_code=1).stderr
+    assert any(words in told for words in ("there is no NVIDIA driver here", "the CUDA backend is not installed",
+                                           "driver is too old", "there is no GPU here"))
+    assert "kernels for cpu;" in penstock("build", onnx, "-o", folder / "auto.plan", "--device", "auto", "--opt-level", 0,
+                                          "-q").stdout
+
+
+def penstock_devices():
+    import penstock as package
+    return package.Device.list()
+
+
+def test_memory_limit(onnx, plan, folder):
+    bench = penstock("bench", plan, "--iterations", 1, "--duration", 0, "--warmup", 0, "--memory-limit", "1GiB").stdout
+    assert re.search(r"^Device memory: \S+ \S+ held, \S+ \S+ at the peak, 1024.0 MiB allowed; weights", bench, re.MULTILINE)
+    told = penstock("run", plan, "--memory-limit", "1KiB", exit_code=1).stderr
+    assert "more of scratch memory: this process holds" in told and "of the 1024 bytes that the memory limit allows" in told
+    environment = {**os.environ, "PENSTOCK_MEMORY_LIMIT": "cpu=1KiB"}
+    assert "the memory limit allows" in penstock("run", plan, exit_code=1, env=environment).stderr
+    environment["PENSTOCK_MEMORY_LIMIT"] = "much"
+    assert "PENSTOCK_MEMORY_LIMIT: 'much' is no size" in penstock("run", plan, exit_code=1, env=environment).stderr
+    assert "'much' is no size" in penstock("run", plan, "--memory-limit", "much", exit_code=2).stderr
+
+
+def test_build_for_contexts_side_by_side(onnx, folder):
+    path, cache = folder / "beside.plan", folder / "beside.cache"
+    penstock("build", onnx, "-o", path, "--threads", 1, "--concurrent-contexts", 2, "--opt-level", 1, "--timing-cache", cache,
+             "--device", "cpu", "-q")
+    keys = list(json.loads(cache.read_text())["microseconds"])
+    assert keys and all(key.endswith(" beside 1") for key in keys)
+    assert "tuned for 1 threads and 2 contexts side by side" in penstock("inspect", path).stdout
+    assert json.loads(penstock("inspect", path, "--json").stdout)["concurrent_contexts"] == 2
+    assert run(path, images(2))["logits"].shape == (2, 10)
+
+
+def test_roofline(onnx, plan):
+    text = penstock("inspect", plan, "--roofline").stdout
+    for words in ["ceilings measured now: memory", "float32 products", "layers together", "bound by", "to gain"]:
+        assert words in text, words
+    report = json.loads(penstock("inspect", plan, "--roofline", "--json").stdout)
+    assert report["ceilings"]["bytes_per_second"] > 1e8 and report["ceilings"]["operations_per_second"]["float32"] > 1e8
+    facts = json.loads(penstock("inspect", plan, "--json").stdout)
+    assert [layer["name"] for layer in report["layers"]] == [layer["name"] for layer in facts["layers"]]
+    for layer in report["layers"]:
+        assert layer["us"] > 0 and layer["bytes"] > 0 and layer["share"] > 0 and layer["bound"] in ("memory", "compute")
+    assert "build it first" in penstock("inspect", onnx, "--roofline", exit_code=1).stderr
+    assert "no profile 3" in penstock("inspect", plan, "--roofline", "--use-profile", 3, exit_code=1).stderr
+
+
 def test_inspect_a_plan(plan):
     text = penstock("inspect", plan).stdout
     for word in ["images", "logits", "float32", "batch", "conv1", "ONNX nodes", "kernels", "all activations"]:

@@ -395,6 +395,39 @@ def test_a_device_has_memory_streams_and_events():
         penstock.Device("tpu")
 
 
+def test_memory_is_counted_limited_and_shared(plan):
+    device = penstock.Device("cpu")
+    engine = penstock.Engine(plan, device="cpu")
+    before = device.memory()
+    device.reset_peak_memory()
+    memory = device.allocate(1 << 20)
+    assert device.memory().buffers == before.buffers + memory.nbytes and device.memory().peak >= before.held + memory.nbytes
+    scratch = engine.create_shared_scratch()
+    contexts = [engine.create_context(scratch=scratch) for _ in range(2)]
+    wanted = engine.create_context().run({"images": images(2)})["logits"]
+    for context, rows in zip(contexts, (2, 4)):
+        assert context.run({"images": images(rows)})["logits"].shape == (rows, 10)
+    np.testing.assert_allclose(contexts[0].run({"images": images(2)})["logits"], wanted, rtol=1e-5, atol=1e-6)
+    assert scratch.nbytes >= contexts[1].scratch_bytes > 0 and contexts[0].memory_bytes < scratch.nbytes
+    given = engine.create_context()
+    given.set_input_shape("images", (2, 3, 16, 16))
+    given.set_scratch_memory(memory.address, memory.nbytes)
+    np.testing.assert_allclose(given.run({"images": images(2)})["logits"], wanted, rtol=1e-5, atol=1e-6)
+    try:
+        device.set_memory_limit(device.memory().held + 100)
+        with pytest.raises(penstock.OutOfMemoryError, match="that the memory limit allows"):
+            device.allocate(1 << 20)
+    finally:
+        device.set_memory_limit(0)
+    assert penstock.Engine(plan, device="cpu", memory_limit=1 << 40).device.memory().limit == 1 << 40
+    device.set_memory_limit(0)
+
+
+def test_the_roofline_of_a_plan(plan):
+    report = penstock.roofline(plan)
+    assert report["ceilings"]["bytes_per_second"] > 0 and all(layer["us"] > 0 for layer in report["layers"])
+
+
 def test_addresses_and_their_consumption(plan, expected):
     engine = penstock.Engine(plan, device="cpu")
     context, stream, consumed = engine.create_context(), engine.create_stream(), engine.device.create_event()

@@ -7,7 +7,9 @@ import onnx.parser
 import pytest
 from trt_helpers import EXPLICIT_BATCH, Messages, close, expected, images, logger, model  # noqa: F401
 
+import penstock
 import penstock.trt as trt
+from penstock import cuda
 
 RESHAPE = """
   <ir_version: 10, opset_import: ["" : 21]>
@@ -47,6 +49,31 @@ def run(context, rows, bindings=None):
     assert context.set_tensor_address("logits", result.ctypes.data)
     assert context.execute_async_v3(0)
     return result
+
+
+def test_contexts_without_memory_share_what_they_are_given(two):
+    contexts = [two.create_execution_context_without_device_memory() for _ in range(2)]
+    memory = cuda.mem_alloc(two.device_memory_size)
+    for context in contexts:
+        assert context.set_optimization_profile_async(1, 0)
+        assert context.set_input_shape("images", (4, 3, 16, 16))
+        assert 0 < context.update_device_memory_size_for_shapes() <= two.device_memory_size
+        given, result = images(4), np.empty((4, 10), np.float32)
+        assert context.set_tensor_address("images", given.ctypes.data)
+        assert context.set_tensor_address("logits", result.ctypes.data)
+        assert not context.execute_async_v3(0)  # no memory yet
+        context.set_device_memory(int(memory), two.device_memory_size)
+        assert context.execute_async_v3(0)
+        own = two.create_execution_context()
+        assert own.set_optimization_profile_async(1, 0)
+        np.testing.assert_allclose(result, run(own, 4), rtol=1e-5)
+    context = two.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+    context.device_memory = memory
+    assert context.device_memory is memory
+    with pytest.raises(ValueError, match="has its own memory"):
+        two.create_execution_context().set_device_memory(int(memory), 1024)
+    with pytest.raises(penstock.Error, match="do not fit"):
+        context.set_device_memory(int(memory), two.device_memory_size + 1)
 
 
 def test_an_engine_tells_its_profiles(two):
