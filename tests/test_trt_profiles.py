@@ -7,7 +7,6 @@ import onnx.parser
 import pytest
 from trt_helpers import EXPLICIT_BATCH, Messages, close, expected, images, logger, model  # noqa: F401
 
-import penstock
 import penstock.trt as trt
 from penstock import cuda
 
@@ -72,7 +71,7 @@ def test_contexts_without_memory_share_what_they_are_given(two):
     assert context.device_memory is memory
     with pytest.raises(ValueError, match="has its own memory"):
         two.create_execution_context().set_device_memory(int(memory), 1024)
-    with pytest.raises(penstock.Error, match="do not fit"):
+    with pytest.raises(cuda.LogicError, match="do not fit"):
         context.set_device_memory(int(memory), two.device_memory_size + 1)
 
 
