@@ -72,7 +72,11 @@ void print_roofline(const json& report) {
   const bool above = std::any_of(layers.begin(), layers.end(),
                                  [](const json& layer) { return layer.value("share", 0.0) > 1; });
   for (const json& layer : layers) print_layer(layer, total);
-  if (above) fmt::print("\nabove 100 %: tensors were read from caches, which are faster\n");
+  if (above) {
+    fmt::print(
+        "\nabove 100 %: tensors were read from caches, which are faster than memory, or other work "
+        "kept the device busy while its ceilings were measured\n");
+  }
 }
 
 }  // namespace penstock::cli
