@@ -20,20 +20,26 @@ ScratchState::~ScratchState() {
 
 Status ScratchState::reserve(size_t host_bytes, size_t device_bytes) {
   std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !growing_; });
   if (!fits(host_bytes, device_bytes)) {
-    // Runs that were prepared hold the addresses.
+    // Runs that were prepared hold the addresses; no more of them begin meanwhile.
+    growing_ = true;
     changed_.wait(lock, [this] { return reservations_ == 0; });
-  }
-  if (!fits(host_bytes, device_bytes)) {
-    if (last_ != nullptr) PENSTOCK_RETURN_IF_ERROR(last_->wait());
-    ++generation_;
-    PENSTOCK_RETURN_IF_ERROR(host_.resize(std::max(host_bytes, host_.capacity())));
-    if (device_bytes > 0) {
-      PENSTOCK_RETURN_IF_ERROR(device_.resize(std::max(device_bytes, device_.capacity())));
-    }
+    const Status grown = grow(host_bytes, device_bytes);
+    growing_ = false;
+    changed_.notify_all();
+    PENSTOCK_RETURN_IF_ERROR(grown);
   }
   ++reservations_;
   return Status::ok();
+}
+
+Status ScratchState::grow(size_t host_bytes, size_t device_bytes) {
+  if (last_ != nullptr) PENSTOCK_RETURN_IF_ERROR(last_->wait());
+  ++generation_;
+  PENSTOCK_RETURN_IF_ERROR(host_.resize(std::max(host_bytes, host_.capacity())));
+  if (device_bytes == 0) return Status::ok();
+  return device_.resize(std::max(device_bytes, device_.capacity()));
 }
 
 void ScratchState::release() {

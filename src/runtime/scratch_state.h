@@ -49,6 +49,8 @@ class ScratchState {
     return host_bytes <= host_.capacity() && device_bytes <= device_.capacity();
   }
 
+  Status grow(size_t host_bytes, size_t device_bytes);
+
   std::shared_ptr<backends::Backend> backend_;
   std::shared_ptr<backends::Backend> host_backend_;
   MemoryAccount account_{UINT64_MAX};
@@ -57,6 +59,7 @@ class ScratchState {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   int reservations_ = 0;
+  bool growing_ = false;
   bool busy_ = false;
   uint64_t generation_ = 0;
   std::shared_ptr<backends::Event> last_;  // behind the last run that was enqueued; null before
