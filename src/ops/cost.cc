@@ -85,6 +85,8 @@ using Rule = double (*)(const NodeFacts&);
 
 const std::map<std::string_view, Rule>& products() {
   static const std::map<std::string_view, Rule> kRules = {
+      {"QuantizedConv", convolution},
+      {"QuantizedMatMul", product},
       {"Conv", convolution},
       {"ConvInteger", convolution},
       {"ConvTranspose", transposed_convolution},

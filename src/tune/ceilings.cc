@@ -53,11 +53,19 @@ NodeFacts product(const std::string& precision, int64_t rows, int threads,
                          : is_integer              ? DataType::kInt8
                                                    : DataType::kFloat32;
   NodeFacts facts;
-  facts.op = is_integer ? "MatMulInteger" : "MatMul";
+  facts.op = is_integer ? "QuantizedMatMul" : "MatMul";
   facts.name = "product of " + precision;
   facts.threads = threads;
   facts.inputs = {tensor(dtype, {rows, rows}), tensor(dtype, {rows, rows})};
-  facts.outputs = {tensor(is_integer ? DataType::kInt32 : dtype, {rows, rows})};
+  facts.outputs = {tensor(is_integer ? DataType::kFloat32 : dtype, {rows, rows})};
+  if (is_integer) {
+    static constexpr float kScale = 1e-4f;
+    facts.attributes.set("output_dtype", static_cast<int64_t>(DataType::kFloat32));
+    facts.inputs.emplace_back();  // no bias
+    facts.inputs.push_back(tensor(DataType::kFloat32, {}));
+    facts.inputs.back().data = &kScale;
+    facts.inputs.back().bytes = sizeof(kScale);
+  }
   if (precision == "tf32") facts.attributes.set("tf32", int64_t{1});
   weights = random_data(facts.inputs[1]);
   facts.inputs[1].data = weights->data;

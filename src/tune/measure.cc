@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 #include <span>
+#include <type_traits>
 
 #include "base/half.h"
 #include "ops/device_run.h"
@@ -26,17 +27,19 @@ double microseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
 }
 
-// Elements of a type from -1 to 1, as many as a prime number: repeated, they fall differently on
-// the rows of any tensor.
+// Elements of a type from -1 to 1, or -127 to 127, as many as a prime number: repeated, they fall
+// differently on the rows of any tensor.
 template <typename T>
 std::span<const std::byte> random_pattern() {
   constexpr size_t kCount = 65521;
   static const std::vector<T> the = [] {
+    constexpr float kLargest = std::is_integral_v<T> ? 127 : 1;
     std::minstd_rand generator(1);
     std::vector<T> values;
     for (size_t i = 0; i < kCount; ++i) {
       values.push_back(static_cast<T>(
-          static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1));
+          kLargest *
+          (static_cast<float>(generator()) / static_cast<float>(std::minstd_rand::max()) * 2 - 1)));
     }
     return values;
   }();
@@ -226,6 +229,8 @@ ir::ConstantRef random_data(const Operand& operand) {
     case DataType::kFloat32: pattern = random_pattern<float>(); break;
     case DataType::kFloat16: pattern = random_pattern<Half>(); break;
     case DataType::kBFloat16: pattern = random_pattern<BFloat16>(); break;
+    case DataType::kInt8:
+    case DataType::kUInt8: pattern = random_pattern<int8_t>(); break;
     case DataType::kBool: std::fill_n(memory, bytes, std::byte{1}); return data;
     default: return data;
   }

@@ -14,8 +14,8 @@ struct MeasureOptions {
   uint64_t workspace_bytes = 0;  // a kernel that wants more is refused; 0: no limit
 };
 
-// Random floats from -1 to 1 as the operand lies: zeros would flatter kernels. Integers are zeros,
-// so that indices stay valid.
+// Random floats from -1 to 1, or integers of 8 bits, as the operand lies: zeros would flatter
+// kernels. Wider integers are zeros, so that indices stay valid.
 ir::ConstantRef random_data(const backends::Operand& operand);
 
 using Streams = std::vector<std::unique_ptr<backends::Stream>>;
