@@ -111,9 +111,12 @@ BackendResult find_working_backend(std::string_view device) {
 BackendResult find_backend(std::string_view device) {
   PENSTOCK_ASSIGN_OR_RETURN(std::shared_ptr<backends::Backend> backend,
                             find_working_backend(device));
-  PENSTOCK_ASSIGN_OR_RETURN(const uint64_t limit,
-                            backends::environment_memory_limit(backend->device()));
-  backend->memory_budget().set_default_limit(limit);
+  // Of the host too, which runs what a GPU has no kernel for.
+  for (backends::Backend* each : {backend.get(), cpu_backend().get()}) {
+    PENSTOCK_ASSIGN_OR_RETURN(const uint64_t limit,
+                              backends::environment_memory_limit(each->device()));
+    each->memory_budget().set_default_limit(limit);
+  }
   return backend;
 }
 
