@@ -155,7 +155,8 @@ class Insertion {
     Value*& known = through_integers_[value];
     if (known != nullptr) return known;
     const CalibratedRange& range = *range_of(value);
-    const bool is_unsigned = options_.unsigned_activations && range.min >= 0;
+    const bool is_unsigned =
+        options_.unsigned_activations && (range.min >= 0 || is_never_negative(*value));
     const DataType dtype = is_unsigned ? DataType::kUInt8 : DataType::kInt8;
     Value* scale = graph_.add_constant(
         value->name + "_scale",

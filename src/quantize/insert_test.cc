@@ -70,6 +70,14 @@ TEST(Insert, GivesEachValueOneScaleAndEachOutputOfTheWeightsItsOwn) {
   EXPECT_EQ(node_of(graph, "Add").inputs[1], node_of(graph, "Conv", 1).inputs[0]);
 }
 
+TEST(Insert, CachesWithoutExtremesHaveTheSignOfTheOperator) {
+  ir::Graph graph = parsed(kResidual);
+  const CalibrationTable table = table_of({{"x", {-1, 1, 1}}, {"r", {-2.55f, 2.55f, 2.55f}}});
+  ASSERT_TRUE(insert_quantization(graph, table, {}).is_ok());
+  EXPECT_EQ(node_of(graph, "QuantizeLinear", 0).outputs[0]->dtype, DataType::kInt8);
+  EXPECT_EQ(node_of(graph, "QuantizeLinear", 1).outputs[0]->dtype, DataType::kUInt8);
+}
+
 TEST(Insert, SignedWhereTheDeviceMultipliesOnlySuch) {
   ir::Graph graph = parsed(kResidual);
   const CalibrationTable table = table_of({{"x", {-2, 1, 1.27f}}, {"r", {0, 5, 2.54f}}});

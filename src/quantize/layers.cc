@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <span>
 #include <unordered_set>
 
 #include "ops/op_definition.h"
@@ -46,6 +47,20 @@ ir::Value* without_views(ir::Value* value) {
     value = value->producer->inputs[0];
   }
   return value;
+}
+
+bool is_never_negative(const ir::Value& value) {
+  constexpr std::string_view kNever[] = {"Relu", "Sigmoid", "Softmax", "Exp", "HardSigmoid", "Abs"};
+  constexpr std::string_view kAsInput[] = {"MaxPool", "AveragePool", "GlobalAveragePool",
+                                           "GlobalMaxPool", "Transpose"};
+  const auto contains = [&](std::span<const std::string_view> names) {
+    return std::find(names.begin(), names.end(), value.producer->op) != names.end();
+  };
+  if (value.producer == nullptr) return false;
+  if (contains(kNever)) return true;
+  const ops::OpDefinition* op = ops::find_op(value.producer->op);
+  const bool passes_on = contains(kAsInput) || (op != nullptr && op->is_view);
+  return passes_on && is_never_negative(*value.producer->inputs[0]);
 }
 
 std::vector<ir::Value*> watched_values(ir::Graph& graph) {

@@ -21,6 +21,9 @@ int64_t output_axis(const ir::Node& node);
 // nothing, and no run shows their outputs.
 ir::Value* without_views(ir::Value* value);
 
+// True where the operator that makes the value gives no negative elements, whatever the data.
+bool is_never_negative(const ir::Value& value);
+
 // Values whose ranges such nodes need, and the sums that follow them: what calibration watches,
 // without_views().
 std::vector<ir::Value*> watched_values(ir::Graph& graph);

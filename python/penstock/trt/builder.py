@@ -8,6 +8,7 @@ from typing import Any
 
 import penstock
 from penstock import cuda
+from penstock.trt.calibration import calibration_table
 from penstock.trt.config import IBuilderConfig, IOptimizationProfile
 from penstock.trt.engine import ICudaEngine, IPluginRegistry
 from penstock.trt.enums import BuilderFlag, MemoryPoolType, Severity
@@ -65,7 +66,7 @@ class Builder(Checked):
     max_batch_size = Option(1)
     platform_has_tf32 = property(lambda self: False)
     platform_has_fast_fp16 = property(lambda self: cuda.gpu() is not None)
-    platform_has_fast_int8 = property(lambda self: False)
+    platform_has_fast_int8 = property(lambda self: True)
     num_DLA_cores = property(lambda self: 0)  # noqa: N815
     max_DLA_batch_size = property(lambda self: 0)  # noqa: N815
 
@@ -146,6 +147,10 @@ class Builder(Checked):
             "log": lambda line: self._logger.log(Severity.VERBOSE, line),
             "warn": lambda line: self._logger.log(Severity.WARNING, line),
         }
+        if config.get_flag(BuilderFlag.INT8):
+            options["int8"] = True
+            options["calibration"] = calibration_table(model, options["external_data"], network, config, self._logger,
+                                                       progress)
         cache = None if config.get_flag(BuilderFlag.DISABLE_TIMING_CACHE) else config.get_timing_cache()
         if cache is None:
             plan = penstock.build(model, **options)

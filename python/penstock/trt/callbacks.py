@@ -111,7 +111,7 @@ class IStreamWriter(IVersionedInterface):
 
 
 class IInt8Calibrator:
-    """Gives batches to calibrate with. Scripts can define one; a build with INT8 raises an error until it is there."""
+    """Gives batches to calibrate with: get_batch(names) returns an address for each input, or None at the end."""
 
     _algorithm = CalibrationAlgoType.ENTROPY_CALIBRATION_2
 

@@ -12,9 +12,7 @@ from penstock.trt.enums import (BuilderFlag, DeviceType, EngineCapability, Hardw
 from penstock.trt.types import Dims, IHostMemory
 from penstock.trt.unsupported import REASONS, Checked, Option, error
 
-_INT8 = REASONS["IBuilderConfig.int8_calibrator"]
 _REFUSED = {
-    BuilderFlag.INT8: _INT8,
     BuilderFlag.FP8: "FP8 is not there yet; build without it, which runs in FP32",
     BuilderFlag.INT4: "INT4 is not there yet; build without it, which runs in FP32",
     BuilderFlag.FP4: "FP4 is not there yet; build without it, which runs in FP32",
@@ -109,6 +107,7 @@ class IBuilderConfig(Checked):
     progress_monitor = Option(None)
     tiling_optimization_level = Option(TilingOptimizationLevel.NONE)
     l2_limit_for_tiling = Option(0)
+    int8_calibrator = Option(None)
 
     def __init__(self, logger: Any):
         self._logger = logger
@@ -119,6 +118,7 @@ class IBuilderConfig(Checked):
         self._tf32_asked = False
         self._pools: dict[MemoryPoolType, int] = {}
         self._profiles: list[IOptimizationProfile] = []
+        self._calibration_profile: IOptimizationProfile | None = None
         self._cache: ITimingCache | None = None
         self._level = 3
         self._previews: dict[Any, bool] = {}
@@ -207,6 +207,14 @@ class IBuilderConfig(Checked):
     @property
     def num_optimization_profiles(self) -> int:
         return len(self._profiles)
+
+    def set_calibration_profile(self, profile: IOptimizationProfile) -> bool:
+        """The shapes of calibration's batches are its opt shapes."""
+        self._calibration_profile = profile
+        return True
+
+    def get_calibration_profile(self) -> IOptimizationProfile | None:
+        return self._calibration_profile
 
     # --- devices: there is one ----------------------------------------------------------------------------------------
     def set_device_type(self, layer: Any, device_type: DeviceType) -> None:

@@ -13,7 +13,7 @@ class NotSupportedError(UnsupportedError, AttributeError):
 
 _PLUGIN = "there are no plugins; every standard ONNX operator is built in"
 _DLA = "there is no DLA; leave it out"
-_INT8 = "INT8 is not there yet; build without it, which runs in FP32"
+_INT8 = "ranges come from a calibrator, or from its cache, which is text"
 _REFIT = "weights of a plan cannot be replaced; build again: a timing cache makes that fast"
 _STREAMING = "weights are mapped from the plan, not streamed; leave it out"
 _DEBUG_TENSORS = "use mark_output, or penstock.compare for all layers"
@@ -57,11 +57,8 @@ REASONS = {
     # Builder
     "Builder.gpu_allocator": "memory comes from the process; leave it out",
     # IBuilderConfig
-    "IBuilderConfig.int8_calibrator": _INT8,
-    "IBuilderConfig.set_calibration_profile": _INT8,
-    "IBuilderConfig.get_calibration_profile": _INT8,
-    "IBuilderConfig.set_quantization_flag": _INT8,
-    "IBuilderConfig.quantization_flags": _INT8,
+    "IBuilderConfig.set_quantization_flag": "models are calibrated before fusion; leave it out",
+    "IBuilderConfig.quantization_flags": "models are calibrated before fusion; leave it out",
     "IBuilderConfig.DLA_core": _DLA,
     "IBuilderConfig.algorithm_selector": _ALGORITHMS,
     "IBuilderConfig.plugins_to_serialize": _PLUGIN,
@@ -135,7 +132,6 @@ RESTING = {
     "Builder.gpu_allocator": None,
     "IBuilderConfig.DLA_core": -1,
     "IBuilderConfig.algorithm_selector": None,
-    "IBuilderConfig.int8_calibrator": None,
     "IBuilderConfig.plugins_to_serialize": [],
     "IBuilderConfig.quantization_flags": 0,
     "IBuilderConfig.remote_auto_tuning_config": "",
