@@ -112,5 +112,39 @@ TEST(Quantized, QLinearMatMulTakesScalesOfEveryRank) {
   EXPECT_EQ(matmul({2, 3, 1}), "Cast Cast Cast Sub Mul DequantizeLinear MatMul QuantizeLinear");
 }
 
+TEST(Quantized, OnnxRuntimesOperatorsAreFloatsBetweenQuantizations) {
+  ModelBuilder sum = ModelBuilder()
+                         .input("a", {"n", 4}, kUInt8)
+                         .input("b", {"n", 4}, kUInt8)
+                         .input("s", {})
+                         .input("z", {}, kUInt8)
+                         .node("QLinearAdd", {"a", "s", "z", "b", "s", "", "s", "z"}, {"y"})
+                         .output("y");
+  EXPECT_EQ(imported_ops(in_domain(sum, "com.microsoft")),
+            "DequantizeLinear DequantizeLinear Add QuantizeLinear");
+  ModelBuilder pool = ModelBuilder()
+                          .input("a", {"n", 4, 5, 5}, kUInt8)
+                          .input("s", {})
+                          .input("z", {}, kUInt8)
+                          .node("QLinearGlobalAveragePool", {"a", "s", "z", "s", "z"}, {"y"},
+                                {{"channels_last", int64_t{0}}})
+                          .output("y");
+  EXPECT_EQ(imported_ops(in_domain(pool, "com.microsoft")),
+            "DequantizeLinear GlobalAveragePool QuantizeLinear");
+  pool.proto.mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_i(1);
+  EXPECT_THAT(pool.error().message(), HasSubstr("channels_last = 1"));
+  ModelBuilder gemm = ModelBuilder()
+                          .input("a", {"n", 4}, kUInt8)
+                          .input("b", {3, 4}, kUInt8)
+                          .input("s", {})
+                          .input("z", {}, kUInt8)
+                          .input("c", {3}, onnx::TensorProto::INT32)
+                          .node("QGemm", {"a", "s", "z", "b", "s", "z", "c", "s", "z"}, {"y"},
+                                {{"transB", int64_t{1}}})
+                          .output("y");
+  EXPECT_EQ(imported_ops(in_domain(gemm, "com.microsoft")),
+            "DequantizeLinear DequantizeLinear Mul DequantizeLinear MatMul QuantizeLinear");
+}
+
 }  // namespace
 }  // namespace penstock::importer

@@ -24,12 +24,26 @@ Index make_index() {
 
 std::vector<const Rule*> all_rules() {
   std::vector<const Rule*> all;
-  for (const RuleList rules :
-       {elementwise_rules(), movement_rules(), indexing_rules(), reduction_rules(),
-        convolution_rules(), matmul_rules(), normalization_rules(), recurrent_rules(),
-        vision_rules(), quantization_rules(), random_rules(), control_rules(), sequence_rules(),
-        text_rules(), ml_rules(), training_rules(), attention_rules(), signal_rules(),
-        legacy_rules()}) {
+  for (const RuleList rules : {elementwise_rules(),
+                               movement_rules(),
+                               indexing_rules(),
+                               reduction_rules(),
+                               convolution_rules(),
+                               matmul_rules(),
+                               normalization_rules(),
+                               recurrent_rules(),
+                               vision_rules(),
+                               quantization_rules(),
+                               contrib_quantization_rules(),
+                               random_rules(),
+                               control_rules(),
+                               sequence_rules(),
+                               text_rules(),
+                               ml_rules(),
+                               training_rules(),
+                               attention_rules(),
+                               signal_rules(),
+                               legacy_rules()}) {
     for (const Rule& rule : rules) all.push_back(&rule);
   }
   return all;

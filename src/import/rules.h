@@ -50,6 +50,7 @@ RuleList normalization_rules();
 RuleList recurrent_rules();
 RuleList vision_rules();
 RuleList quantization_rules();
+RuleList contrib_quantization_rules();  // of the domain com.microsoft
 RuleList random_rules();
 RuleList control_rules();
 RuleList sequence_rules();

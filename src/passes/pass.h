@@ -45,6 +45,7 @@ Status attention_projections(ir::Graph& graph);
 // DequantizeLinear.
 Status quantized_movement(ir::Graph& graph);
 Status quantized_products(ir::Graph& graph);
+Status dynamic_products(ir::Graph& graph);
 Status quantized_epilogues(ir::Graph& graph);
 Status dequantized_constants(ir::Graph& graph);  // in constant_folding.cc
 

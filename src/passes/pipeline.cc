@@ -43,9 +43,10 @@ constexpr Pass kRecognise[] = {
 };
 
 constexpr Pass kQuantize[] = {
-    {"quantized_movement", quantized_movement},        // brings dequantization to the products
-    {"constant_folding", constant_folding},            // of weights that something moved
-    {"quantized_products", quantized_products},        //
+    {"quantized_movement", quantized_movement},  // brings dequantization to the products
+    {"constant_folding", constant_folding},      // of weights that something moved
+    {"quantized_products", quantized_products},  //
+    {"dynamic_products", dynamic_products},
     {"quantized_movement", quantized_movement},        // brings quantization to their results
     {"quantized_epilogues", quantized_epilogues},      // before others absorb what they share
     {"dequantized_constants", dequantized_constants},  // what no product wanted in 8 bits

@@ -125,8 +125,7 @@ graph g(%x : float32[batch, 8, 9, 9]) {
   ASSERT_TRUE(done.is_ok()) << done.message();
   std::vector<std::string> ops;
   for (const ir::Node& node : graph.main.nodes) ops.push_back(node.op);
-  EXPECT_EQ(ops, (std::vector<std::string>{"QuantizeLinear", "QuantizedConv", "MaxPool",
-                                           "DequantizeLinear"}));
+  EXPECT_EQ(ops, (std::vector<std::string>{"Pointwise", "QuantizedConv", "MaxPool", "Pointwise"}));
   ir::Graph before = test::parsed(kBlock);
   const test::Extents extents = {{"batch", 2}};
   const auto inputs = test::random_inputs(before, extents);

@@ -81,5 +81,46 @@ graph g(%x : float32[n, 4], %m : bool[n, 1]) {
 )ir");
 }
 
+TEST(PointwiseRegions, QuantizedIslandsAreOnePass) {
+  test::expect_rewrite(pointwise_regions, R"ir(
+graph g(%a : uint8[n, 4], %b : int8[n, 4]) {
+  %x = DequantizeLinear(%a, const float32[][0.5], const uint8[][3])
+  %s = Sigmoid(%x)
+  %q = QuantizeLinear(%s, const float32[][0.00390625], const uint8[][0])
+  %d = DequantizeLinear(%q, const float32[][0.00390625], const uint8[][0])
+  %m = Mul(%x, %d)
+  %h = DequantizeLinear(%b, const float32[][0.25])
+  %t = Add(%m, %h)
+  %y = QuantizeLinear(%t, const float32[][0.5], const int8[][-3]) {output_dtype = 3}
+  return %y
+}
+)ir",
+                       R"ir(
+graph g(%a : uint8[n, 4], %b : int8[n, 4]) {
+  %y : int8[n, 4] = Pointwise(%a, %b) {output_dtype = 3, program = "sub(i0,3);mul(t0,0.5);sigmoid(t1);div(t2,0.00390625);round(t3);clip(t4,0,255);mul(t5,0.00390625);mul(t1,t6);mul(i1,0.25);add(t7,t8);div(t9,0.5);round(t10);add(t11,-3);clip(t12,-128,127)"}
+  return %y
+}
+)ir");
+}
+
+TEST(PointwiseRegions, DequantizationIsRepeatedRatherThanStored) {
+  test::expect_rewrite(pointwise_regions, R"ir(
+graph g(%a : uint8[n, 4]) {
+  %x = DequantizeLinear(%a, const float32[][0.5])
+  %s = Softmax(%x) {axis = 1}
+  %y = Relu(%x)
+  return %s, %y
+}
+)ir",
+                       R"ir(
+graph g(%a : uint8[n, 4]) {
+  %x : float32[n, 4] = Pointwise(%a) {program = "mul(i0,0.5)"}
+  %s : float32[n, 4] = Softmax(%x) {axis = 1}
+  %y : float32[n, 4] = Pointwise(%a) {program = "mul(i0,0.5);relu(t0)"}
+  return %s, %y
+}
+)ir");
+}
+
 }  // namespace
 }  // namespace penstock::passes

@@ -8,6 +8,7 @@
 
 #include "base/half.h"
 #include "ops/elementwise/pointwise_program.h"
+#include "ops/quantized_product.h"
 
 namespace penstock::passes {
 namespace {
@@ -23,6 +24,8 @@ constexpr std::string_view kOperators[] = {
     "Conv",
     "ConvTranspose",
     "MatMul",
+    "QuantizedConv",
+    "QuantizedMatMul",
     "Attention",
     "LayerNormalization",
     "RMSNormalization",
@@ -133,9 +136,19 @@ class Lowering {
   bool is_lowered(const Value* value) const { return lowered_.count(value) != 0; }
 
   void lower(ir::NodeIterator node) {
-    // Resize's other inputs are sizes and scales.
-    const size_t count = node->op == "Resize" ? 1 : node->inputs.size();
-    for (size_t i = 0; i < count; ++i) node->inputs[i] = lowered(node, node->inputs[i]);
+    // Resize's other inputs are sizes and scales; bias and scale of products of 8 bits stay whole.
+    const bool is_quantized = node->op == "QuantizedConv" || node->op == "QuantizedMatMul";
+    const size_t first = is_quantized ? ops::kProductOperands : 0;
+    const size_t end = node->op == "Resize" ? 1 : node->inputs.size();
+    for (size_t i = first; i < end; ++i) node->inputs[i] = lowered(node, node->inputs[i]);
+    // Without a floating operand, an attribute tells the result's type.
+    const bool gives_float = node->outputs[0]->dtype == DataType::kFloat32;
+    const bool has_float = std::any_of(node->inputs.begin(), node->inputs.end(), [&](Value* input) {
+      return input != nullptr && input->dtype == target_;
+    });
+    if (gives_float && (is_quantized || (node->op == "Pointwise" && !has_float))) {
+      node->attributes.set("output_dtype", static_cast<int64_t>(target_));
+    }
     for (Value* output : node->outputs) {
       if (output == nullptr || output->dtype != DataType::kFloat32) continue;
       output->dtype = target_;

@@ -52,6 +52,27 @@ graph g(%x : float32[n, 2]) {
 )ir");
 }
 
+TEST(Precision, ProductsOf8BitsKeepTheirScales) {
+  EXPECT_EQ(in_float16(R"ir(
+graph g(%x : uint8[n, 2], %r : float32[n, 2]) {
+  %m = QuantizedMatMul(%x, const int8[2, 2][1, 2, 3, 4], _, const float32[][0.5], %r) {epilogue = "add(4)"}
+  %d = Pointwise(%x) {program = "mul(i0,0.5)"}
+  %y = Add(%m, %d)
+  return %y
+}
+)ir"),
+            R"ir(
+graph g(%x : uint8[n, 2], %r : float32[n, 2]) {
+  %r.2 : float16[n, 2] = Cast(%r) {to = 10}
+  %m : float16[n, 2] = QuantizedMatMul(%x, const int8[2, 2][1, 2, 3, 4], _, const float32[][0.5], %r.2) {epilogue = "add(4)", output_dtype = 10}
+  %d : float16[n, 2] = Pointwise(%x) {output_dtype = 10, program = "mul(i0,0.5)"}
+  %y.3 : float16[n, 2] = Add(%m, %d)
+  %y : float32[n, 2] = Cast(%y.3) {to = 1}
+  return %y
+}
+)ir");
+}
+
 TEST(Precision, RefusesTypesOfOtherWidths) {
   ir::Graph graph = test::parsed("graph g(%x : float32[n]) {\n  return %x\n}\n");
   EXPECT_FALSE(lower_precision(graph, DataType::kInt8).is_ok());

@@ -13,6 +13,8 @@ namespace {
 
 using Kind = PointwiseArgument::Kind;
 
+bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
 Status infer_pointwise(InferContext& context) {
   PENSTOCK_ASSIGN_OR_RETURN(const PointwiseProgram program,
                             parse_pointwise(context.attributes().get_string("program")));
@@ -24,18 +26,22 @@ Status infer_pointwise(InferContext& context) {
   for (size_t i = 0; i < context.input_count(); ++i) {
     if (!context.has_input(i)) return context.error("input " + std::to_string(i) + " is missing");
     const DataType dtype = context.dtype(i);
-    if (dtype == DataType::kBool) continue;
+    if (dtype == DataType::kBool || is_byte(dtype)) continue;
     if (type == DataType::kUndefined) type = dtype;
     const bool is_float =
         dtype == DataType::kFloat32 || dtype == DataType::kFloat16 || dtype == DataType::kBFloat16;
     if (!is_float || dtype != type) {
       return context.error("input " + std::to_string(i) + " is " + std::string(to_string(dtype)) +
-                           ", but all must be bool or of one type among float32, float16 and "
-                           "bfloat16");
+                           ", but all must be bool, int8, uint8 or of one type among "
+                           "float32, float16 and bfloat16");
     }
   }
   PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape shape, broadcast_inputs(context));
-  context.set_output(0, type == DataType::kUndefined ? DataType::kFloat32 : type, std::move(shape));
+  if (type == DataType::kUndefined) type = DataType::kFloat32;
+  context.set_output(0,
+                     static_cast<DataType>(
+                         context.attributes().get_int("output_dtype", static_cast<int64_t>(type))),
+                     std::move(shape));
   return Status::ok();
 }
 

@@ -23,10 +23,42 @@ constexpr double kWorkPerThread = 40000;
 // Ranges of threads start at cache lines of floats.
 constexpr int64_t kLine = 16;
 
+bool is_quantization(const NodeFacts& node) {
+  return node.op == "QuantizeLinear" || node.op == "DequantizeLinear";
+}
+
+bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
+// One scale for all, or one for each index of the last axis, between float32 and 8 bits.
+Result<std::string> quantization_program(const NodeFacts& node) {
+  const bool quantizes = node.op == "QuantizeLinear";
+  const Operand& x = node.inputs[0];
+  const Operand& scale = node.inputs[1];
+  const Operand& real = quantizes ? x : node.outputs[0];
+  const Operand& bytes = quantizes ? node.outputs[0] : x;
+  constexpr auto kFloat = static_cast<int64_t>(DataType::kFloat32);
+  if (real.dtype != DataType::kFloat32 || scale.dtype != DataType::kFloat32 ||
+      !is_byte(bytes.dtype) || node.attributes.get_int("precision", kFloat) != kFloat) {
+    return Status(StatusCode::kUnsupported, "quantizes between float32 and 8 bits");
+  }
+  const auto rank = static_cast<int64_t>(x.shape.size());
+  const int64_t axis = node.attributes.get_int("axis", 1);
+  const bool is_last = scale.shape.size() == 1 && (axis == rank - 1 || axis == -1);
+  const bool is_one = element_count(scale.shape) == 1 && (scale.shape.empty() || rank > 0);
+  if (node.attributes.get_int("block_size") != 0 || (!is_one && !is_last)) {
+    return Status(StatusCode::kUnsupported, "scales neither of all nor of the last axis");
+  }
+  if (quantizes)
+    return std::string(node.has_input(2) ? "div(i0,i1);round(t0);add(t1,i2)" : "div(i0,i1)");
+  return std::string(node.has_input(2) ? "sub(i0,i2);mul(t0,i1)" : "mul(i0,i1)");
+}
+
 // The program of a Pointwise node, or of the one operator that another node is.
 Result<CompiledPointwise> compile_node(const NodeFacts& node) {
   std::string text = node.attributes.get_string("program");
-  if (node.op != "Pointwise") {
+  if (is_quantization(node)) {
+    PENSTOCK_ASSIGN_OR_RETURN(text, quantization_program(node));
+  } else if (node.op != "Pointwise") {
     std::optional<std::string> call = pointwise_call(node);
     if (!call) {
       const DataType dtype = node.inputs.empty() ? DataType::kUndefined : node.inputs.back().dtype;
@@ -42,11 +74,17 @@ Result<CompiledPointwise> compile_node(const NodeFacts& node) {
     return Status(StatusCode::kInvalidArgument, "the program names an input that the node lacks");
   }
   for (const Operand& operand : node.inputs) {
-    const bool fits = operand.dtype == DataType::kFloat32 || operand.dtype == DataType::kBool;
+    const bool fits = operand.dtype == DataType::kFloat32 || operand.dtype == DataType::kBool ||
+                      is_byte(operand.dtype);
     if (node.op == "Pointwise" && !fits) {
       return Status(StatusCode::kUnsupported,
                     "computes in float32, not " + std::string(to_string(operand.dtype)));
     }
+  }
+  const DataType result = node.outputs[0].dtype;
+  if (node.op == "Pointwise" && result != DataType::kFloat32 && !is_byte(result)) {
+    return Status(StatusCode::kUnsupported,
+                  "gives float32, int8 and uint8, not " + std::string(to_string(result)));
   }
   return compile_pointwise(program);
 }
@@ -105,7 +143,12 @@ class PointwiseKernel : public Kernel {
 
  private:
   static simd::PointwiseType type_of(DataType dtype) {
-    return dtype == DataType::kBool ? simd::PointwiseType::kBool : simd::PointwiseType::kFloat32;
+    switch (dtype) {
+      case DataType::kBool: return simd::PointwiseType::kBool;
+      case DataType::kInt8: return simd::PointwiseType::kInt8;
+      case DataType::kUInt8: return simd::PointwiseType::kUInt8;
+      default: return simd::PointwiseType::kFloat32;
+    }
   }
 
   // Channels that only fill the last block stay zero, whatever the program makes of zero.
@@ -224,7 +267,8 @@ class PointwiseTactic : public backends::Tactic {
 
 TacticList pointwise_simd_tactics() {
   static const PointwiseTactic kTactic;
-  TacticList tactics = {{"Pointwise", &kTactic}};
+  TacticList tactics = {
+      {"Pointwise", &kTactic}, {"QuantizeLinear", &kTactic}, {"DequantizeLinear", &kTactic}};
   for (const PointwiseFunction& function : pointwise_functions()) {
     const bool listed = std::any_of(tactics.begin(), tactics.end(),
                                     [&](const auto& entry) { return entry.first == function.op; });

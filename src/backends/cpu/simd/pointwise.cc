@@ -105,6 +105,16 @@ void find_direct_writers(const PointwiseProgram& program, PointwiseBlock* block)
   }
 }
 
+float scalar_of(const PointwiseInput& input) {
+  switch (input.type) {
+    case PointwiseType::kFloat32: return *static_cast<const float*>(input.data);
+    case PointwiseType::kBool: return *static_cast<const uint8_t*>(input.data) != 0 ? 1.0f : 0.0f;
+    case PointwiseType::kInt8: return *static_cast<const int8_t*>(input.data);
+    case PointwiseType::kUInt8: return *static_cast<const uint8_t*>(input.data);
+  }
+  return 0.0f;
+}
+
 // Walks a range of the output block by block.
 class Walker {
  public:
@@ -139,9 +149,7 @@ class Walker {
     const PointwiseInput& input = operands_.inputs[i];
     access_[i] = classify(shape_, shape_.strides[i]);
     if (access_[i] != Access::kScalar) return;
-    const bool is_float = input.type == PointwiseType::kFloat32;
-    scalars_[i] = is_float ? *static_cast<const float*>(input.data)
-                           : (*static_cast<const uint8_t*>(input.data) != 0 ? 1.0f : 0.0f);
+    scalars_[i] = scalar_of(input);
   }
 
   void locate(int64_t position) {

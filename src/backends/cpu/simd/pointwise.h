@@ -95,7 +95,8 @@ struct PointwiseProgram {
 // before another instruction, an output stored never or twice.
 const char* validate_pointwise(const PointwiseProgram& program);
 
-enum class PointwiseType : uint8_t { kFloat32, kBool };  // kBool is a byte, 0 or not
+// kBool is a byte, 0 or not. Integers are stored rounded to even and saturated, NaN as the lowest.
+enum class PointwiseType : uint8_t { kFloat32, kBool, kInt8, kUInt8 };
 
 struct PointwiseInput {
   const void* data = nullptr;

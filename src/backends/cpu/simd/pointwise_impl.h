@@ -3,6 +3,8 @@
 
 // The block kernels of pointwise.h for every vector type V.
 
+#include <type_traits>
+
 #include "backends/cpu/simd/math.h"
 #include "backends/cpu/simd/pointwise_block.h"
 
@@ -127,15 +129,46 @@ class BlockRunner {
     if (block_.direct[instr.dst] >= 0) return;
     BlockSource a = sources_[instr.a];
     int64_t n = block_.n;
-    if (block_.output_types[instr.dst] == PointwiseType::kBool) {
-      uint8_t* y = static_cast<uint8_t*>(block_.outputs[instr.dst]);
-      const int64_t step = a.step != 0 ? 1 : 0;
-      for (int64_t i = 0; i < n; ++i) y[i] = a.data[i * step] != 0.0f;
-      return;
+    void* const target = block_.outputs[instr.dst];
+    switch (block_.output_types[instr.dst]) {
+      case PointwiseType::kFloat32: break;
+      case PointwiseType::kBool: {
+        const int64_t step = a.step != 0 ? 1 : 0;
+        for (int64_t i = 0; i < n; ++i) {
+          static_cast<uint8_t*>(target)[i] = a.data[i * step] != 0.0f;
+        }
+        return;
+      }
+      case PointwiseType::kInt8:
+        return store_integers(a, n, -128.0f, 127.0f, static_cast<int8_t*>(target));
+      case PointwiseType::kUInt8:
+        return store_integers(a, n, 0.0f, 255.0f, static_cast<uint8_t*>(target));
     }
     float* y = static_cast<float*>(block_.outputs[instr.dst]);
     for (; n >= kWidth; n -= kWidth, y += kWidth, a.data += a.step) V::load(a.data).store(y);
     if (n > 0) load(a, n).store_partial(y, n);
+  }
+
+  // NaN compares false, and becomes the lowest. Adding 1.5 * 2^23 leaves no bits for a fraction, so
+  // that the low bits of the sum are the integer.
+  template <typename T>
+  PENSTOCK_SIMD_INLINE static void store_integers(BlockSource a, int64_t n, float low, float high,
+                                                  T* __restrict y) {
+    constexpr float kUnits = 0x1.8p23f;
+    constexpr int32_t kUnitsBits = 0x4B400000;
+    alignas(64) int32_t integers[kPointwiseBlock];
+    float* const rounded = reinterpret_cast<float*>(integers);
+    const V lowest = V::broadcast(low), highest = V::broadcast(high), units = V::broadcast(kUnits);
+    for (int64_t i = 0; i < n; i += kWidth, a.data += a.step) {
+      const V x = n - i >= kWidth ? V::load(a.data) : load(a, n - i);
+      (min(max(x, lowest), highest) + units).store(rounded + i);
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      int32_t bits;
+      __builtin_memcpy(&bits, integers + i, sizeof(bits));
+      y[i] = static_cast<T>(bits - kUnitsBits);
+    }
   }
 
   void run_instr(const PointwiseInstr& instr) {
@@ -250,12 +283,19 @@ PENSTOCK_SIMD_INLINE void fetch_run(const float* x, int64_t stride, int64_t n, f
   }
 }
 
-template <typename V>
-PENSTOCK_SIMD_INLINE void fetch_run(const uint8_t* x, int64_t stride, int64_t n, float* y) {
+// Bytes: truth values (bool) or integers.
+template <typename V, typename T>
+PENSTOCK_SIMD_INLINE void fetch_run(const T* __restrict x, int64_t stride, int64_t n,
+                                    float* __restrict y) {
+  const auto number = [](T element) {
+    if constexpr (std::is_same_v<T, bool>) return element ? 1.0f : 0.0f;
+    return static_cast<float>(static_cast<int32_t>(element));
+  };
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] != 0 ? 1.0f : 0.0f;
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = number(x[i]);
   } else {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride] != 0 ? 1.0f : 0.0f;
+    for (int64_t i = 0; i < n; ++i) y[i] = number(x[i * stride]);
   }
 }
 
@@ -302,10 +342,11 @@ void fetch_runs(const PointwiseFetch& request, float* y) {
 
 template <typename V>
 void fetch_pointwise(const PointwiseFetch& request, float* target) {
-  if (request.type == PointwiseType::kFloat32) {
-    fetch_runs<V, float>(request, target);
-  } else {
-    fetch_runs<V, uint8_t>(request, target);
+  switch (request.type) {
+    case PointwiseType::kFloat32: return fetch_runs<V, float>(request, target);
+    case PointwiseType::kBool: return fetch_runs<V, bool>(request, target);
+    case PointwiseType::kInt8: return fetch_runs<V, int8_t>(request, target);
+    case PointwiseType::kUInt8: return fetch_runs<V, uint8_t>(request, target);
   }
 }
 
