@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "base/memory_guard.h"
 #include "base/names.h"
+#include "compiler/code_cache.h"
 #include "compiler/lower.h"
 #include "compiler/profile.h"
 #include "compiler/report.h"
@@ -318,12 +319,20 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
 }
 
 // For a device that has kernels to be compiled; the host's are code of this program.
-Result<plan::MakeCode> code_maker(const BuildSummary& summary) {
+Result<plan::MakeCode> code_maker(const BuildOptions& options, const BuildSummary& summary) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<backends::Backend> backend,
                             ops::find_backend(summary.device));
   if (backend->is_host_memory()) return plan::MakeCode();
-  return plan::MakeCode([backend](plan::PlanFile draft) {
-    return runtime::make_device_code(std::move(draft), backend, ops::cpu_backend());
+  PENSTOCK_ASSIGN_OR_RETURN(compiler::CodeCache loaded,
+                            compiler::CodeCache::load(options.timing_cache));
+  const auto cache = std::make_shared<const compiler::CodeCache>(std::move(loaded));
+  using Items = std::vector<backends::CodeItem>;
+  return plan::MakeCode([backend, cache](plan::PlanFile draft) -> Result<Items> {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        Items items,
+        runtime::make_device_code(std::move(draft), backend, ops::cpu_backend(), cache->views()));
+    PENSTOCK_RETURN_IF_ERROR(cache->save(items));
+    return items;
   });
 }
 
@@ -349,7 +358,7 @@ Result<BuiltPlan> build_in_memory(const std::string& default_name, const BuildOp
   begin_phase(options, "import", 0);
   PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, default_name, options));
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
-  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(work.summary));
+  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(options, work.summary));
   BuiltPlan built;
   PENSTOCK_ASSIGN_OR_RETURN(built.plan, plan::make_plan(tuned.contents, tuned.report,
                                                         tuned.constants.constants(), make_code));
@@ -373,7 +382,7 @@ Result<BuildSummary> build_file(const std::filesystem::path& onnx_path,
   PENSTOCK_ASSIGN_OR_RETURN(Compilation work, optimise(import, onnx_path.stem().string(), options));
   if (!options.stop_after.empty()) return work.summary;
   PENSTOCK_ASSIGN_OR_RETURN(const Tuned tuned, tune_and_lower(work, options));
-  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(work.summary));
+  PENSTOCK_ASSIGN_OR_RETURN(const plan::MakeCode make_code, code_maker(options, work.summary));
   PENSTOCK_RETURN_IF_ERROR(plan::write_plan(plan_path, tuned.contents, tuned.report,
                                             tuned.constants.constants(), make_code));
   // What was written must load: a plan that cannot is a defect found here, not in production.

@@ -53,10 +53,11 @@ std::optional<std::vector<int64_t>> symbols_at(const ProgramState& program, Poin
 
 Result<std::vector<backends::CodeItem>> make_device_code(plan::PlanFile draft,
                                                          std::shared_ptr<backends::Backend> backend,
-                                                         std::shared_ptr<backends::Backend> host) {
+                                                         std::shared_ptr<backends::Backend> host,
+                                                         std::vector<backends::CodeView> known) {
   const auto file = std::make_shared<const plan::PlanFile>(std::move(draft));
   const backends::CurrentDevice current(*backend);
-  const auto code = std::make_shared<backends::DeviceCode>();
+  const auto code = std::make_shared<backends::DeviceCode>(std::move(known));
   code->start_recording();
   for (const plan::Program& program : file->contents().programs) {
     ProgramState state(file, program, backend, host, code);

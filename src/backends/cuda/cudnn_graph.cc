@@ -358,6 +358,7 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::restore_or_prepare(const Descrip
   if (const CodeView* view = current_device_code().find(key); view != nullptr) {
     Result<std::unique_ptr<State>> state = State::restore(*view);
     if (state.is_ok()) {
+      current_device_code().record(key, view->maker, view->bytes);
       return std::unique_ptr<CudnnGraph>(new CudnnGraph(*std::move(state)));
     }
     current_device_code().warn(state.status().message());
