@@ -63,11 +63,21 @@ constexpr std::string_view kOperators[] = {
     "Trilu",
 };
 
+// Operators between 8 bits and floats, whose results' type is an attribute.
+constexpr std::string_view kQuantized[] = {"QuantizedConv", "QuantizedMatMul", "QuantizeLinear",
+                                           "DequantizeLinear"};
+
 // Pointwise functions that leave the range of float16 from ordinary operands.
 constexpr std::string_view kLarge[] = {"Exp", "Pow", "Reciprocal", "Log"};
 
 bool contains(std::span<const std::string_view> list, std::string_view op) {
   return std::find(list.begin(), list.end(), op) != list.end();
+}
+
+// Scales, biases of sums in int32, sizes.
+bool stays_float32(std::string_view op, size_t input) {
+  if (op == "QuantizedConv" || op == "QuantizedMatMul") return input < ops::kProductOperands;
+  return input > 0 && (op == "Resize" || contains(kQuantized, op));
 }
 
 float largest_of(DataType target) {
@@ -136,17 +146,21 @@ class Lowering {
   bool is_lowered(const Value* value) const { return lowered_.count(value) != 0; }
 
   void lower(ir::NodeIterator node) {
-    // Resize's other inputs are sizes and scales; bias and scale of products of 8 bits stay whole.
-    const bool is_quantized = node->op == "QuantizedConv" || node->op == "QuantizedMatMul";
-    const size_t first = is_quantized ? ops::kProductOperands : 0;
-    const size_t end = node->op == "Resize" ? 1 : node->inputs.size();
-    for (size_t i = first; i < end; ++i) node->inputs[i] = lowered(node, node->inputs[i]);
+    for (size_t i = 0; i < node->inputs.size(); ++i) {
+      if (node->op == "QuantizeLinear" && i == 0) continue;  // any float, without rounding it first
+      if (stays_float32(node->op, i)) {
+        node->inputs[i] = restored(node, node->inputs[i]);
+      } else {
+        node->inputs[i] = lowered(node, node->inputs[i]);
+      }
+    }
     // Without a floating operand, an attribute tells the result's type.
     const bool gives_float = node->outputs[0]->dtype == DataType::kFloat32;
     const bool has_float = std::any_of(node->inputs.begin(), node->inputs.end(), [&](Value* input) {
       return input != nullptr && input->dtype == target_;
     });
-    if (gives_float && (is_quantized || (node->op == "Pointwise" && !has_float))) {
+    if (gives_float &&
+        (contains(kQuantized, node->op) || (node->op == "Pointwise" && !has_float))) {
       node->attributes.set("output_dtype", static_cast<int64_t>(target_));
     }
     for (Value* output : node->outputs) {
@@ -186,7 +200,7 @@ class Lowering {
 }  // namespace
 
 bool keeps_accuracy_in_16_bits(std::string_view op) {
-  if (contains(kOperators, op)) return true;
+  if (contains(kOperators, op) || contains(kQuantized, op)) return true;
   if (contains(kLarge, op)) return false;
   const auto functions = ops::pointwise_functions();
   return std::any_of(functions.begin(), functions.end(),

@@ -73,6 +73,26 @@ graph g(%x : uint8[n, 2], %r : float32[n, 2]) {
 )ir");
 }
 
+TEST(Precision, SumsOf8BitsKeepTheirScalesAndGive16) {
+  EXPECT_EQ(in_float16(R"ir(
+graph g(%x : float32[n, 2]) {
+  %q : int8[n, 2] = QuantizeLinear(%x, const float32[][0.5]) {output_dtype = 3}
+  %m = QuantizedMatMul(%q, const int8[2, 2][1, 2, 3, 4], const float32[2][5, 6], const float32[][7])
+  %y = Relu(%m)
+  return %y
+}
+)ir"),
+            R"ir(
+graph g(%x : float32[n, 2]) {
+  %q : int8[n, 2] = QuantizeLinear(%x, const float32[][0.5]) {output_dtype = 3}
+  %m : float16[n, 2] = QuantizedMatMul(%q, const int8[2, 2][1, 2, 3, 4], const float32[2][5, 6], const float32[][7]) {output_dtype = 10}
+  %y.4 : float16[n, 2] = Relu(%m)
+  %y : float32[n, 2] = Cast(%y.4) {to = 1}
+  return %y
+}
+)ir");
+}
+
 TEST(Precision, RefusesTypesOfOtherWidths) {
   ir::Graph graph = test::parsed("graph g(%x : float32[n]) {\n  return %x\n}\n");
   EXPECT_FALSE(lower_precision(graph, DataType::kInt8).is_ok());
