@@ -15,6 +15,8 @@ const backends::TacticSource& own_tactics() {
              movement_cuda_tactics(),
              pixel_cuda_tactics(),
              indexing_cuda_tactics(),
+             embedding_cuda_tactics(),
+             mlp_cuda_tactics(),
              normalization_cuda_tactics(),
              reduction_cuda_tactics(),
              convolution_cuda_tactics(),
@@ -34,8 +36,9 @@ const backends::TacticSource& generated_tactics() {
 }
 
 const backends::TacticSource& cublaslt_source() {
-  static const ListedSource kSource("cublaslt",
-                                    {{"MatMul", &cublaslt_matmul()}, {"Conv", &cublaslt_conv()}});
+  static const ListedSource kSource(
+      "cublaslt",
+      {{"MatMul", &cublaslt_matmul()}, {"Conv", &cublaslt_conv()}, {"MLP", &cublaslt_mlp()}});
   return kSource;
 }
 

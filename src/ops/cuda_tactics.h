@@ -9,6 +9,8 @@ namespace penstock::ops {
 TacticList movement_cuda_tactics();
 TacticList pixel_cuda_tactics();
 TacticList indexing_cuda_tactics();
+TacticList embedding_cuda_tactics();
+TacticList mlp_cuda_tactics();
 TacticList normalization_cuda_tactics();
 TacticList reduction_cuda_tactics();
 TacticList convolution_cuda_tactics();
@@ -19,6 +21,7 @@ TacticList generated_cuda_tactics();
 // Kernels of NVIDIA's libraries.
 const backends::Tactic& cublaslt_matmul();
 const backends::Tactic& cublaslt_conv();
+const backends::Tactic& cublaslt_mlp();
 const backends::Tactic& cudnn_matmul();
 const backends::Tactic& cudnn_conv();
 const backends::Tactic& cudnn_attention();

@@ -20,6 +20,7 @@ const OpDefinition& compress_op();
 const OpDefinition& unique_op();
 const OpDefinition& top_k_op();
 const OpDefinition& tensor_scatter_op();
+const OpDefinition& embedding_concat_op();
 
 inline Status index_out_of_range(int64_t index, int64_t extent) {
   return {StatusCode::kInvalidArgument,

@@ -9,7 +9,7 @@ OpList indexing_ops() {
   return {
       &gather_op(),     &gather_elements_op(), &gather_nd_op(),      &scatter_elements_op(),
       &scatter_nd_op(), &one_hot_op(),         &non_zero_op(),       &compress_op(),
-      &unique_op(),     &top_k_op(),           &tensor_scatter_op(),
+      &unique_op(),     &top_k_op(),           &tensor_scatter_op(), &embedding_concat_op(),
   };
 }
 

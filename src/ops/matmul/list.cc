@@ -4,6 +4,6 @@
 
 namespace penstock::ops {
 
-OpList matmul_ops() { return {&kMatMul, &kQuantizedMatMul, &kMatMulInteger, &kDet}; }
+OpList matmul_ops() { return {&kMatMul, &kQuantizedMatMul, &kMatMulInteger, &kDet, &kMlp}; }
 
 }  // namespace penstock::ops

@@ -9,5 +9,6 @@ extern const OpDefinition kMatMul;
 extern const OpDefinition kQuantizedMatMul;
 extern const OpDefinition kMatMulInteger;
 extern const OpDefinition kDet;
+extern const OpDefinition kMlp;
 
 }  // namespace penstock::ops
