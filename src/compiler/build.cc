@@ -295,6 +295,9 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   } else if (options.tf32) {
     passes::allow_tf32(work.graph);
   }
+  if (!backend->is_host_memory()) {
+    PENSTOCK_RETURN_IF_ERROR(passes::fuse_for_gpu(work.graph, pipeline_options(options)));
+  }
   work.summary.device = backend->device();
   if (options.log && options.device == "auto" && backend->is_host_memory()) {
     const Status no_gpu = ops::find_backend("cuda").status();

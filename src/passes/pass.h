@@ -55,4 +55,8 @@ Status epilogues(ir::Graph& graph);
 Status residual_norm(ir::Graph& graph);
 Status pointwise_regions(ir::Graph& graph);
 
+// Fuse for a GPU, in the precision that it computes in: fewer launches.
+Status embedding_concat(ir::Graph& graph);
+Status mlp(ir::Graph& graph);
+
 }  // namespace penstock::passes

@@ -61,6 +61,13 @@ constexpr Pass kFuse[] = {
     {"dead_code", dead_code},
 };
 
+// Where launches cost as much as small kernels.
+constexpr Pass kFuseForGpu[] = {
+    {"embedding_concat", embedding_concat},  // before layers: the first of them makes its own rows
+    {"mlp", mlp},
+    {"dead_code", dead_code},
+};
+
 constexpr Phase kPhases[] = {
     {"simplify", kSimplify, 6},
     {"recognise", kRecognise, 1},
@@ -113,6 +120,11 @@ Status run_pipeline(ir::Graph& graph, const PipelineOptions& options) {
     }
     if (phase.name == options.stop_after) break;
   }
+  return Status::ok();
+}
+
+Status fuse_for_gpu(ir::Graph& graph, const PipelineOptions& options) {
+  for (const Pass& pass : kFuseForGpu) PENSTOCK_RETURN_IF_ERROR(run_pass(pass, graph, options));
   return Status::ok();
 }
 

@@ -34,6 +34,8 @@ struct PipelineOptions {
 
 // Runs the passes in order and verifies the graph after each. Errors name the pass.
 Status run_pipeline(ir::Graph& graph, const PipelineOptions& options = {});
+// What follows for a GPU once the precision is chosen; of the options, on_pass.
+Status fuse_for_gpu(ir::Graph& graph, const PipelineOptions& options = {});
 // All names that stop_after takes, in order: each phase before its passes.
 std::vector<std::string> pipeline_names();
 
