@@ -37,9 +37,8 @@ Result<CudaLaunch> bind_concat(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(CudaEmbeddingRows bound, cuda_embedding_rows(node, pieces, dtype));
   return CudaLaunch(
       [bound, dtype, pieces = std::move(pieces)](KernelRun& run, cudaStream_t stream) -> Status {
-        CudaEmbeddingRows rows = bound;
-        PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, {rows.rows, rows.columns}));
-        place_embedding_rows(pieces, run, dtype, rows);
+        PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, {bound.rows, bound.columns}));
+        const CudaEmbeddingRows rows = place_embedding_rows(pieces, run, dtype, bound);
         launch_embedding_concat(rows, dtype, y.data, rows.columns, stream);
         return Status::ok();
       });
@@ -82,21 +81,28 @@ Result<CudaEmbeddingRows> cuda_embedding_rows(const NodeFacts& node, const Embed
   return rows;
 }
 
-void place_embedding_rows(const EmbeddingPieces& pieces, const KernelRun& run, DataType dtype,
-                          CudaEmbeddingRows& rows) {
+CudaEmbeddingRows place_embedding_rows(const EmbeddingPieces& pieces, const KernelRun& run,
+                                       DataType dtype, const CudaEmbeddingRows& bound) {
   const auto unit = static_cast<int32_t>(16 / size_of(dtype));
-  rows.units = 0;
-  for (int32_t i = 0; i < rows.count; ++i) {
-    const EmbeddingPiece& piece = pieces.list[i];
-    CudaEmbeddingPiece& made = rows.pieces[i];
-    made.data = run.input(piece.data).data;
-    if (piece.is_lookup()) made.indices = run.input(piece.indices).data;
-    if (piece.has_offsets()) made.offsets = run.input(piece.offsets).as<const int64_t>();
-    made.whole_units = made.dtype == dtype && made.width % unit == 0 && is_aligned(made.data);
-    const int32_t end = i + 1 < rows.count ? rows.pieces[i + 1].first_column : rows.columns;
-    made.first_unit = rows.units;
-    rows.units += (end - made.first_column) / (made.whole_units ? unit : 1);
+  CudaEmbeddingRows rows = bound;
+  rows.count = rows.units = rows.aligned_units = 0;
+  for (const bool aligned : {true, false}) {
+    for (int32_t i = 0; i < bound.count; ++i) {
+      const EmbeddingPiece& piece = pieces.list[i];
+      CudaEmbeddingPiece made = bound.pieces[i];
+      made.data = run.input(piece.data).data;
+      made.whole_units = made.dtype == dtype && made.width % unit == 0 && is_aligned(made.data);
+      if ((made.whole_units && made.first_column % unit == 0) != aligned) continue;
+      if (piece.is_lookup()) made.indices = run.input(piece.indices).data;
+      if (piece.has_offsets()) made.offsets = run.input(piece.offsets).as<const int64_t>();
+      const int32_t end = i + 1 < bound.count ? bound.pieces[i + 1].first_column : bound.columns;
+      made.first_unit = rows.units;
+      rows.units += (end - made.first_column) / (made.whole_units ? unit : 1);
+      rows.pieces[rows.count++] = made;
+    }
+    if (aligned) rows.aligned_units = rows.units;
   }
+  return rows;
 }
 
 TacticList embedding_cuda_tactics() {

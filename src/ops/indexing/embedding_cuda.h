@@ -30,7 +30,8 @@ struct CudaEmbeddingPiece {
 struct CudaEmbeddingRows {
   CudaEmbeddingPiece pieces[kMostEmbeddingPieces];
   int32_t count = 0;
-  int32_t units = 0;  // of a row
+  int32_t units = 0;          // of a row
+  int32_t aligned_units = 0;  // the first of them, which are whole and lie at multiples of 16 bytes
   int32_t columns = 0;
   int64_t rows = 0;
 };
@@ -39,9 +40,10 @@ struct CudaEmbeddingRows {
 // kernels do not take them.
 Result<CudaEmbeddingRows> cuda_embedding_rows(const backends::NodeFacts& node,
                                               const EmbeddingPieces& pieces, DataType dtype);
-// Sets addresses, and with them what is moved at once.
-void place_embedding_rows(const EmbeddingPieces& pieces, const backends::KernelRun& run,
-                          DataType dtype, CudaEmbeddingRows& rows);
+// The same with addresses, and with them what is moved at once: pieces of aligned units in front.
+CudaEmbeddingRows place_embedding_rows(const EmbeddingPieces& pieces,
+                                       const backends::KernelRun& run, DataType dtype,
+                                       const CudaEmbeddingRows& bound);
 
 // y [rows, stride] of `dtype`, float32, float16 or bfloat16: zeros behind the columns of a row.
 void launch_embedding_concat(const CudaEmbeddingRows& rows, DataType dtype, void* y, int64_t stride,

@@ -133,8 +133,7 @@ class MlpKernel : public Kernel {
     auto* memory = static_cast<std::byte*>(run.workspace());
     void* x = memory;
     void* other = memory + buffer_bytes_;
-    CudaEmbeddingRows rows = rows_;
-    place_embedding_rows(pieces_, run, dtype_, rows);
+    const CudaEmbeddingRows rows = place_embedding_rows(pieces_, run, dtype_, rows_);
     launch_embedding_concat(rows, dtype_, x, layers_.front().x[1], stream);
     for (const Layer& layer : layers_) {
       const bool last = &layer == &layers_.back();

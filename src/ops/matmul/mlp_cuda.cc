@@ -168,8 +168,10 @@ class MlpTactic : public backends::Tactic {
     Offer offer;
     const auto facts = mlp_facts(node.attributes, node.inputs.size());
     if (!facts.is_ok()) return Offer::refuse(facts.status().message());
-    const int most = backends::cuda::compute_capability() >= 90 ? kMostMlpCluster : 1;
-    for (int cluster = most; cluster >= 1; cluster /= 2) {
+    if (backends::cuda::compute_capability() < 90) {
+      return Offer::refuse("needs clusters of blocks, which devices have from 9.0 on");
+    }
+    for (int cluster = kMostMlpCluster; cluster >= 1; cluster /= 2) {
       Result<CudaMlp> mlp = describe(node, *facts, cluster);
       const Status status = mlp.is_ok() ? choose_rows(*mlp).status() : mlp.status();
       if (status.is_ok()) {
@@ -206,23 +208,23 @@ class MlpTactic : public backends::Tactic {
       }
     }
     PENSTOCK_ASSIGN_OR_RETURN(const int64_t bytes, choose_rows(bound));
-    return make_cuda_kernel("cuda.mlp",
-                            [bound, bytes, facts = std::move(facts), shape = node.outputs[0].shape](
-                                KernelRun& run, cudaStream_t stream) -> Status {
-                              CudaMlp mlp = bound;
-                              PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
-                              if (mlp.rows.rows == 0) return Status::ok();
-                              place_embedding_rows(facts.pieces, run, mlp.dtype, mlp.rows);
-                              for (int l = 0; l < mlp.count; ++l) {
-                                mlp.layers[l].weights = run.input(facts.layers[l].weights).data;
-                                const bool has_bias = run.has_input(facts.layers[l].bias);
-                                mlp.layers[l].bias =
-                                    has_bias ? run.input(facts.layers[l].bias).data : nullptr;
-                              }
-                              mlp.y = y.data;
-                              return backends::cuda::cuda_status(launch_mlp(mlp, bytes, stream),
-                                                                 "launch of the layers of an MLP");
-                            });
+    return make_cuda_kernel(
+        "cuda.mlp",
+        [bound, bytes, facts = std::move(facts), shape = node.outputs[0].shape](
+            KernelRun& run, cudaStream_t stream) -> Status {
+          CudaMlp mlp = bound;
+          PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape));
+          if (mlp.rows.rows == 0) return Status::ok();
+          mlp.rows = place_embedding_rows(facts.pieces, run, mlp.dtype, bound.rows);
+          for (int l = 0; l < mlp.count; ++l) {
+            mlp.layers[l].weights = run.input(facts.layers[l].weights).data;
+            const bool has_bias = run.has_input(facts.layers[l].bias);
+            mlp.layers[l].bias = has_bias ? run.input(facts.layers[l].bias).data : nullptr;
+          }
+          mlp.y = y.data;
+          return backends::cuda::cuda_status(launch_mlp(mlp, bytes, stream),
+                                             "launch of the layers of an MLP");
+        });
   }
 
  private:

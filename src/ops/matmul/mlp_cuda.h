@@ -1,7 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 // A chain of small matrix products in one launch, on the tensor cores. The weights of all layers
-// stay in shared memory, spread by columns over the blocks of a cluster, which hand the results of
-// a layer to each other.
+// stay in shared memory, spread by columns over the blocks of a cluster, which send the results of
+// a layer to each other. For devices of compute capability 9.0 and later.
 #pragma once
 
 #include "ops/indexing/embedding_cuda.h"
