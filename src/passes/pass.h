@@ -56,6 +56,7 @@ Status residual_norm(ir::Graph& graph);
 Status pointwise_regions(ir::Graph& graph);
 
 // Fuse for a GPU, in the precision that it computes in: fewer launches.
+Status channel_padding(ir::Graph& graph);
 Status embedding_concat(ir::Graph& graph);
 Status mlp(ir::Graph& graph);
 

@@ -63,6 +63,7 @@ constexpr Pass kFuse[] = {
 
 // Where launches cost as much as small kernels.
 constexpr Pass kFuseForGpu[] = {
+    {"channel_padding", channel_padding},    // takes the Cast of the image
     {"embedding_concat", embedding_concat},  // before layers: the first of them makes its own rows
     {"mlp", mlp},
     {"dead_code", dead_code},

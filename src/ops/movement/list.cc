@@ -16,6 +16,7 @@ OpList movement_ops() {
       &split_op(),
       &slice_op(),
       &pad_op(),
+      &pad_channels_op(),
       &expand_op(),
       &tile_op(),
       &shape_op(),

@@ -16,6 +16,7 @@ const OpDefinition& concat_op();
 const OpDefinition& split_op();
 const OpDefinition& slice_op();
 const OpDefinition& pad_op();
+const OpDefinition& pad_channels_op();
 const OpDefinition& expand_op();
 const OpDefinition& tile_op();
 const OpDefinition& shape_op();

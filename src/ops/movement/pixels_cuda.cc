@@ -30,6 +30,13 @@ Offer offer_cast(const NodeFacts& node) {
   return {{form_with(node, Layout::kPlain, Layout::kChannelsLast)}, ""};
 }
 
+Offer offer_pad(const NodeFacts& node) {
+  if (node.attributes.get_int("channels") != kMostPixelChannels) {
+    return Offer::refuse("pads to 4 channels");
+  }
+  return offer_cast(node);
+}
+
 // The layouts are the node's to say.
 Offer offer_reorder(const NodeFacts& node) {
   if (const Status status = check(node); !status.is_ok()) return Offer::refuse(status.message());
@@ -47,8 +54,9 @@ Result<CudaLaunch> bind(const NodeFacts& node) {
   arguments.to = node.outputs[0].dtype;
   arguments.batch = shape[0];
   arguments.channels = shape[1];
+  arguments.padded = node.outputs[0].shape[1];
   arguments.pixels = shape[2] * shape[3];
-  return make_launch(arguments, shape, launch_pixels);
+  return make_launch(arguments, node.outputs[0].shape, launch_pixels);
 }
 
 }  // namespace
@@ -56,7 +64,8 @@ Result<CudaLaunch> bind(const NodeFacts& node) {
 TacticList pixel_cuda_tactics() {
   static const CudaTactic kCast("cuda.cast_pixels", offer_cast, bind);
   static const CudaTactic kReorder("cuda.reorder_pixels", offer_reorder, bind);
-  return {{"Cast", &kCast}, {"Reorder", &kReorder}};
+  static const CudaTactic kPad("cuda.pad_pixels", offer_pad, bind);
+  return {{"Cast", &kCast}, {"Reorder", &kReorder}, {"PadChannels", &kPad}};
 }
 
 }  // namespace penstock::ops
