@@ -296,7 +296,8 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
     passes::allow_tf32(work.graph);
   }
   if (!backend->is_host_memory()) {
-    PENSTOCK_RETURN_IF_ERROR(passes::fuse_for_gpu(work.graph, pipeline_options(options)));
+    PENSTOCK_RETURN_IF_ERROR(
+        passes::fuse_for_gpu(work.graph, pipeline_options(options, work.summary)));
   }
   work.summary.device = backend->device();
   if (options.log && options.device == "auto" && backend->is_host_memory()) {
