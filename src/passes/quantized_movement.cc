@@ -80,6 +80,40 @@ bool sink_below_concat(Rewriter& rewriter, ir::Node& concat) {
          move_below(rewriter, concat, *first, std::move(inputs), first->attributes);
 }
 
+ir::Value* zero_point_constant(Rewriter& rewriter, const std::string& name) {
+  return rewriter.graph().add_constant(
+      name, ir::constant_of(DataType::kUInt8, {}, std::vector<int64_t>{0}));
+}
+
+// What was never negative, stored as int8 less 128, is uint8 without a zero point: products need
+// not make up for one, least of all where they pad.
+bool prefer_unsigned(Rewriter& rewriter, ir::Node& quantize) {
+  if (quantize.op != "QuantizeLinear") return false;
+  const std::optional<TensorScale> scale = tensor_scale(quantize);
+  ir::Value* stored = quantize.outputs[0];
+  if (!scale || scale->dtype != DataType::kInt8 || scale->zero_point != -128 ||
+      rewriter.is_output(stored)) {
+    return false;
+  }
+  const std::vector<ir::Node*> users = rewriter.users(stored);
+  const bool can = std::all_of(users.begin(), users.end(), [&](ir::Node* user) {
+    return user->op == "DequantizeLinear" && user->inputs[0] == stored &&
+           tensor_scale(*user) == scale && rewriter.same_region(*user, quantize);
+  });
+  if (!can) return false;
+  ir::Attributes attributes = quantize.attributes;
+  attributes.set("output_dtype", static_cast<int64_t>(DataType::kUInt8));
+  ir::Value* zero_point = zero_point_constant(rewriter, quantize.name + ".zero_point");
+  ir::Value* bytes =
+      rewriter.emit(quantize, quantize, "QuantizeLinear",
+                    {quantize.inputs[0], quantize.inputs[1], zero_point}, std::move(attributes));
+  if (bytes == nullptr) return false;
+  for (ir::Node* user : users) {
+    rewriter.set_inputs(*user, {bytes, user->inputs[1], zero_point});
+  }
+  return true;
+}
+
 // quantize(dequantize(x)) of equal scales is x.
 bool cancel(Rewriter& rewriter, ir::Node& quantize) {
   if (quantize.op != "QuantizeLinear") return false;
@@ -132,8 +166,9 @@ Status quantized_movement(ir::Graph& graph) {
   while (changed) {
     changed = false;
     rewriter.for_each_node([&](ir::Node& node) {
-      changed = cancel(rewriter, node) || sink_dequantization(rewriter, node) ||
-                sink_below_concat(rewriter, node) || lift_quantization(rewriter, node) || changed;
+      changed = prefer_unsigned(rewriter, node) || cancel(rewriter, node) ||
+                sink_dequantization(rewriter, node) || sink_below_concat(rewriter, node) ||
+                lift_quantization(rewriter, node) || changed;
     });
   }
   return rewriter.finish();

@@ -106,6 +106,27 @@ graph g(%x : uint8[n, 3, 8, 8]) {
 )ir");
 }
 
+TEST(QuantizedMovement, WhatIsNeverNegativeIsUnsigned) {
+  test::expect_rewrite(quantized_movement, R"ir(
+graph g(%x : float32[n, 4]) {
+  %q = QuantizeLinear(%x, const float32[][0.5], const int8[][-128]) {output_dtype = 3}
+  %f = DequantizeLinear(%q, const float32[][0.5], const int8[][-128])
+  %h = DequantizeLinear(%q, const float32[][0.5], const int8[][-128])
+  %y = Relu(%f)
+  return %y, %h
+}
+)ir",
+                       R"ir(
+graph g(%x : float32[n, 4]) {
+  %q.6 : uint8[n, 4] = QuantizeLinear(%x, const float32[][0.5], const uint8[][0]) {output_dtype = 2}
+  %f : float32[n, 4] = DequantizeLinear(%q.6, const float32[][0.5], const uint8[][0])
+  %h : float32[n, 4] = DequantizeLinear(%q.6, const float32[][0.5], const uint8[][0])
+  %y : float32[n, 4] = Relu(%f)
+  return %y, %h
+}
+)ir");
+}
+
 TEST(QuantizedMovement, OtherScalesRoundAgain) {
   test::expect_unchanged(quantized_movement, R"ir(
 graph g(%x : uint8[n, 3]) {
