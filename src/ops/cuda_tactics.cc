@@ -22,6 +22,7 @@ const backends::TacticSource& own_tactics() {
              convolution_cuda_tactics(),
              vision_cuda_tactics(),
              attention_cuda_tactics(),
+             quantized_cuda_tactics(),
          }) {
       all.insert(all.end(), family.begin(), family.end());
     }
@@ -31,7 +32,11 @@ const backends::TacticSource& own_tactics() {
 }
 
 const backends::TacticSource& generated_tactics() {
-  static const ListedSource kSource("nvrtc", generated_cuda_tactics());
+  static const ListedSource kSource("nvrtc", [] {
+    TacticList all = generated_cuda_tactics();
+    for (const auto& tactic : quantize_cuda_tactics()) all.push_back(tactic);
+    return all;
+  }());
   return kSource;
 }
 
@@ -43,9 +48,11 @@ const backends::TacticSource& cublaslt_source() {
 }
 
 const backends::TacticSource& cudnn_source() {
-  static const ListedSource kSource(
-      "cudnn",
-      {{"Conv", &cudnn_conv()}, {"MatMul", &cudnn_matmul()}, {"Attention", &cudnn_attention()}});
+  static const ListedSource kSource("cudnn", {{"Conv", &cudnn_conv()},
+                                              {"MatMul", &cudnn_matmul()},
+                                              {"Attention", &cudnn_attention()},
+                                              {"QuantizedConv", &cudnn_quantized_conv()},
+                                              {"QuantizedMatMul", &cudnn_quantized_matmul()}});
   return kSource;
 }
 

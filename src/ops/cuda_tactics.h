@@ -16,8 +16,10 @@ TacticList reduction_cuda_tactics();
 TacticList convolution_cuda_tactics();
 TacticList vision_cuda_tactics();
 TacticList attention_cuda_tactics();
+TacticList quantized_cuda_tactics();
 // Kernels written for a node and compiled with NVRTC.
 TacticList generated_cuda_tactics();
+TacticList quantize_cuda_tactics();
 // Kernels of NVIDIA's libraries.
 const backends::Tactic& cublaslt_matmul();
 const backends::Tactic& cublaslt_conv();
@@ -25,5 +27,7 @@ const backends::Tactic& cublaslt_mlp();
 const backends::Tactic& cudnn_matmul();
 const backends::Tactic& cudnn_conv();
 const backends::Tactic& cudnn_attention();
+const backends::Tactic& cudnn_quantized_conv();
+const backends::Tactic& cudnn_quantized_matmul();
 
 }  // namespace penstock::ops

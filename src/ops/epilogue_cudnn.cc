@@ -16,6 +16,47 @@ using backends::cuda::CudnnEpilogue;
 using backends::cuda::CudnnGraph;
 using backends::cuda::CudnnRole;
 
+class CudnnKernel : public Kernel {
+ public:
+  CudnnKernel(std::unique_ptr<CudnnGraph> graph, bool has_bias, int residual, int scale,
+              CudaEpilogue rest, Shape shape)
+      : graph_(std::move(graph)),
+        has_bias_(has_bias),
+        residual_(residual),
+        scale_(scale),
+        rest_(std::move(rest)),
+        shape_(std::move(shape)) {}
+
+  size_t workspace_bytes() const override { return graph_->workspace_bytes(); }
+
+  Status run(KernelRun& run) const override {
+    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape_));
+    std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kX, run.input(0).data},
+                                                        {CudnnRole::kW, run.input(1).data},
+                                                        {CudnnRole::kY, y.data}};
+    if (has_bias_) tensors.emplace_back(CudnnRole::kBias, run.input(2).data);
+    if (scale_ >= 0) {
+      tensors.emplace_back(CudnnRole::kScale, run.input(static_cast<size_t>(scale_)).data);
+    }
+    if (residual_ >= 0) {
+      tensors.emplace_back(CudnnRole::kResidual, run.input(static_cast<size_t>(residual_)).data);
+    }
+    cudaStream_t stream = backends::cuda::stream_of(run.stream());
+    PENSTOCK_RETURN_IF_ERROR(graph_->run(tensors, run.workspace(), stream));
+    return rest_.run(run, y.data, stream);
+  }
+
+ private:
+  std::unique_ptr<CudnnGraph> graph_;
+  bool has_bias_;
+  int residual_;
+  int scale_;
+  CudaEpilogue rest_;
+  Shape shape_;
+};
+
+}  // namespace
+
 bool take_activation(const EpilogueStep& step, CudnnEpilogue& inside) {
   using Kind = EpilogueStep::Kind;
   switch (step.kind) {
@@ -33,42 +74,6 @@ bool take_activation(const EpilogueStep& step, CudnnEpilogue& inside) {
     default: return false;
   }
 }
-
-class CudnnKernel : public Kernel {
- public:
-  CudnnKernel(std::unique_ptr<CudnnGraph> graph, bool has_bias, int residual, CudaEpilogue rest,
-              Shape shape)
-      : graph_(std::move(graph)),
-        has_bias_(has_bias),
-        residual_(residual),
-        rest_(std::move(rest)),
-        shape_(std::move(shape)) {}
-
-  size_t workspace_bytes() const override { return graph_->workspace_bytes(); }
-
-  Status run(KernelRun& run) const override {
-    PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, shape_));
-    std::vector<std::pair<CudnnRole, void*>> tensors = {{CudnnRole::kX, run.input(0).data},
-                                                        {CudnnRole::kW, run.input(1).data},
-                                                        {CudnnRole::kY, y.data}};
-    if (has_bias_) tensors.emplace_back(CudnnRole::kBias, run.input(2).data);
-    if (residual_ >= 0) {
-      tensors.emplace_back(CudnnRole::kResidual, run.input(static_cast<size_t>(residual_)).data);
-    }
-    cudaStream_t stream = backends::cuda::stream_of(run.stream());
-    PENSTOCK_RETURN_IF_ERROR(graph_->run(tensors, run.workspace(), stream));
-    return rest_.run(run, y.data, stream);
-  }
-
- private:
-  std::unique_ptr<CudnnGraph> graph_;
-  bool has_bias_;
-  int residual_;
-  CudaEpilogue rest_;
-  Shape shape_;
-};
-
-}  // namespace
 
 CudnnFusion fuse_with_cudnn(const NodeFacts& node, const Epilogue& steps) {
   CudnnFusion fusion;
@@ -88,8 +93,8 @@ CudnnFusion fuse_with_cudnn(const NodeFacts& node, const Epilogue& steps) {
 
 std::unique_ptr<Kernel> make_cudnn_kernel(std::unique_ptr<CudnnGraph> graph,
                                           const CudnnEpilogue& epilogue, int residual,
-                                          CudaEpilogue rest, Shape shape) {
-  return std::make_unique<CudnnKernel>(std::move(graph), epilogue.has_bias, residual,
+                                          CudaEpilogue rest, Shape shape, int scale) {
+  return std::make_unique<CudnnKernel>(std::move(graph), epilogue.has_bias, residual, scale,
                                        std::move(rest), std::move(shape));
 }
 

@@ -21,9 +21,13 @@ struct CudnnFusion {
 CudnnFusion fuse_with_cudnn(const backends::NodeFacts& node, const Epilogue& steps);
 
 // A prepared graph of a product with such an epilogue: inputs 0 and 1 are multiplied, input 2 is
-// the bias; `rest` runs over the result, output 0, of this shape.
+// the bias; input `scale` the scales, where it is not negative; `rest` runs over the result, output
+// 0, of this shape.
 std::unique_ptr<backends::Kernel> make_cudnn_kernel(
     std::unique_ptr<backends::cuda::CudnnGraph> graph,
-    const backends::cuda::CudnnEpilogue& epilogue, int residual, CudaEpilogue rest, Shape shape);
+    const backends::cuda::CudnnEpilogue& epilogue, int residual, CudaEpilogue rest, Shape shape,
+    int scale = -1);
+// False where cuDNN's epilogues have no such step.
+bool take_activation(const EpilogueStep& step, backends::cuda::CudnnEpilogue& inside);
 
 }  // namespace penstock::ops

@@ -117,6 +117,7 @@ fe::DataType_t library_type(DataType type) {
     case DataType::kFloat16: return fe::DataType_t::HALF;
     case DataType::kBFloat16: return fe::DataType_t::BFLOAT16;
     case DataType::kFloat32: return fe::DataType_t::FLOAT;
+    case DataType::kInt8: return fe::DataType_t::INT8;
     default: return fe::DataType_t::NOT_SET;
   }
 }
@@ -182,6 +183,40 @@ void finish_with(fe::graph::Graph& graph, Tensor y, const CudnnEpilogue& epilogu
 
 // What reads its own device code, and no other version's.
 std::string maker() { return "cudnn " + std::to_string(fe::detail::get_backend_version()); }
+
+Tensor multiply(fe::graph::Graph& graph, const Tensor& a, const Tensor& b) {
+  return graph.pointwise(a, b,
+                         fe::graph::Pointwise_attributes()
+                             .set_mode(fe::PointwiseMode_t::MUL)
+                             .set_compute_data_type(fe::DataType_t::FLOAT));
+}
+
+// What CudnnQuantization does to sums in int32.
+void finish_quantized(fe::graph::Graph& graph, const Tensor& sums, const CudnnEpilogue& epilogue,
+                      const CudnnQuantization& quantization, const CudnnTensor& facts) {
+  sums->set_dim(facts.shape).set_stride(facts.strides).set_data_type(fe::DataType_t::INT32);
+  const int64_t channels = facts.shape[1];
+  const CudnnTensor each{
+      DataType::kFloat32, {1, channels, 1, 1}, {channels, 1, channels, channels}};
+  const CudnnTensor one{DataType::kFloat32, {1, 1, 1, 1}, {1, 1, 1, 1}};
+  Tensor y = multiply(
+      graph, sums,
+      graph.tensor(describe(quantization.has_scale_for_each ? each : one, CudnnRole::kScale)));
+  if (epilogue.has_bias) y = add(graph, y, graph.tensor(describe(each, CudnnRole::kBias)));
+  if (epilogue.has_residual) {
+    Tensor residual = graph.tensor(
+        describe({quantization.residual, facts.shape, facts.strides}, CudnnRole::kResidual));
+    if (quantization.residual == DataType::kInt8) {
+      residual = multiply(graph, residual, graph.tensor(quantization.residual_scale));
+    }
+    y = add(graph, y, residual);
+  }
+  y = activate(graph, y, epilogue);
+  if (facts.dtype == DataType::kInt8) {
+    y = multiply(graph, y, graph.tensor(1.0f / quantization.y_scale));
+  }
+  finish(y, facts, CudnnRole::kY);
+}
 
 }  // namespace
 
@@ -293,12 +328,17 @@ Result<std::unique_ptr<CudnnGraph>> CudnnGraph::create(const CudnnConvolution& c
   const auto describe_all = [&](fe::graph::Graph& graph) {
     const Tensor x = graph.tensor(describe(convolution.x, CudnnRole::kX));
     const Tensor w = graph.tensor(describe(convolution.w, CudnnRole::kW));
-    const Tensor y = graph.conv_fprop(x, w,
-                                      fe::graph::Conv_fprop_attributes()
-                                          .set_pre_padding(convolution.pads_begin)
-                                          .set_post_padding(convolution.pads_end)
-                                          .set_stride(convolution.strides)
-                                          .set_dilation(convolution.dilations));
+    auto attributes = fe::graph::Conv_fprop_attributes()
+                          .set_pre_padding(convolution.pads_begin)
+                          .set_post_padding(convolution.pads_end)
+                          .set_stride(convolution.strides)
+                          .set_dilation(convolution.dilations);
+    if (convolution.quantization) attributes.set_compute_data_type(fe::DataType_t::INT32);
+    const Tensor y = graph.conv_fprop(x, w, attributes);
+    if (convolution.quantization) {
+      return finish_quantized(graph, y, convolution.epilogue, *convolution.quantization,
+                              convolution.y);
+    }
     const int64_t channels = convolution.y.shape[1];
     finish_with(graph, y, convolution.epilogue, convolution.y,
                 {convolution.y.dtype, {1, channels, 1, 1}, {channels, 1, channels, channels}});

@@ -6,6 +6,7 @@
 #include <penstock/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ enum class CudnnActivation : uint8_t {
   kSilu
 };
 
-// y = activation(result + bias + residual)
+// y = activation(result + bias + residual); of factors of 8 bits, scaled and quantized as
+// CudnnQuantization says.
 struct CudnnEpilogue {
   bool has_bias = false;      // a value a channel or column, of y's type
   bool has_residual = false;  // as y
@@ -43,10 +45,21 @@ struct CudnnEpilogue {
   bool operator==(const CudnnEpilogue&) const = default;
 };
 
+// Of int8 factors, whose products are summed in int32:
+// y = activation(scale * sum + bias + residual_scale * residual) / y_scale, where y is int8 rounded
+// to the nearest, ties to even, and saturated. Scales and biases are float32.
+struct CudnnQuantization {
+  bool has_scale_for_each = true;  // output; else one for all
+  DataType residual = DataType::kUndefined;
+  float residual_scale = 1;
+  float y_scale = 1;
+};
+
 // conv(x, w). The groups follow from x's and w's channels.
 struct CudnnConvolution {
   CudnnTensor x, w, y;
   CudnnEpilogue epilogue;
+  std::optional<CudnnQuantization> quantization;
   bool tf32 = false;  // float32 factors may be rounded
   std::vector<int64_t> pads_begin, pads_end, strides, dilations;
 };
@@ -67,7 +80,19 @@ struct CudnnAttention {
 };
 
 // A tensor of a graph, by its part in it.
-enum class CudnnRole : int64_t { kX = 1, kW, kBias, kResidual, kY, kQ, kK, kV, kMask, kOut };
+enum class CudnnRole : int64_t {
+  kX = 1,
+  kW,
+  kBias,
+  kResidual,
+  kY,
+  kQ,
+  kK,
+  kV,
+  kMask,
+  kOut,
+  kScale
+};
 
 // An operation graph with the engines that cuDNN's heuristics propose for it, fastest expected
 // first.

@@ -46,6 +46,11 @@ CodeKey cudnn_key(const CudnnConvolution& c, int engine) {
   Origin origin;
   origin.add(c.x).add(c.w).add(c.y).add(c.epilogue).add(int64_t{c.tf32});
   origin.add(c.pads_begin).add(c.pads_end).add(c.strides).add(c.dilations);
+  if (c.quantization) {
+    const CudnnQuantization& q = *c.quantization;
+    origin.add(int64_t{q.has_scale_for_each}).add(static_cast<int64_t>(q.residual));
+    origin.add(q.residual_scale).add(q.y_scale);
+  }
   return origin.key("convolution", engine);
 }
 

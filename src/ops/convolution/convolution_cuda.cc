@@ -56,7 +56,9 @@ Status set_window(const Window& window, const Shape& spatial, const Shape& resul
 }
 
 Result<PoolArguments> pool_arguments(const NodeFacts& node) {
-  PENSTOCK_RETURN_IF_ERROR(check_floats(node));
+  const DataType type = node.inputs[0].dtype;
+  const bool is_byte = type == DataType::kInt8 || type == DataType::kUInt8;
+  if (!is_byte || node.op != "MaxPool") PENSTOCK_RETURN_IF_ERROR(check_floats(node));
   if (node.has_output(1)) return refuse("finds no indices");
   const Operand& x = node.inputs[0];
   const Shape spatial = spatial_of(x.shape);

@@ -1,5 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-// Launches of the family's CUDA kernels. Types are float32, float16 or bfloat16.
+// Launches of the family's CUDA kernels. Types are float32, float16 or bfloat16; of maxima also
+// int8 and uint8.
 #pragma once
 
 #include <cuda_runtime_api.h>

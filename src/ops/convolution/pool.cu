@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 
+#include "backends/cuda/byte_types.cuh"
 #include "backends/cuda/launch_math.cuh"
 #include "ops/convolution/convolution_cuda.h"
 
@@ -10,6 +11,14 @@ namespace {
 using namespace backends::cuda;
 
 constexpr int kThreads = 256;
+
+// fn(ElementTag<T>): floats, and integers of 8 bits, which are exact in float.
+template <typename Fn>
+void dispatch_pooled(DataType type, Fn&& fn) {
+  if (type == DataType::kInt8) return fn(ElementTag<int8_t>{});
+  if (type == DataType::kUInt8) return fn(ElementTag<uint8_t>{});
+  dispatch_float(type, fn);
+}
 
 struct PoolKernel {
   PoolArguments a;
@@ -48,6 +57,12 @@ struct Window {
   }
   __device__ int counted() const { return axis[0].counted * axis[1].counted * axis[2].counted; }
 };
+
+// Of a window that has no tap.
+template <typename T>
+__device__ constexpr float least() {
+  return sizeof(T) > 1 ? -INFINITY : T(-1) < T(0) ? -128.0f : 0.0f;
+}
 
 template <int Width>
 __device__ void take(const PoolArguments& a, bool first, const float* values, float* result) {
@@ -111,7 +126,7 @@ __global__ void pool(const __grid_constant__ PoolKernel kernel) {
   const T* x = static_cast<const T*>(a.x) + rest * area * step + pack * Width;
   float result[Width];
 #pragma unroll
-  for (int i = 0; i < Width; ++i) result[i] = a.kind == PoolKind::kMax ? -INFINITY : 0.0f;
+  for (int i = 0; i < Width; ++i) result[i] = a.kind == PoolKind::kMax ? least<T>() : 0.0f;
   if (Size > 0 && window.taps() > 0) {
     take_largest<T, Width, (Size > 0 ? Size : 1)>(a, window, x, step, result);
     store_floats<Width>(result, static_cast<T*>(a.y) + int64_t{item} * Width);
@@ -171,7 +186,7 @@ void launch(const PoolArguments& a, cudaStream_t stream) {
 }  // namespace
 
 void launch_pool(const PoolArguments& a, cudaStream_t stream) {
-  dispatch_float(a.type, [&](auto tag) {
+  dispatch_pooled(a.type, [&](auto tag) {
     using T = typename decltype(tag)::type;
     constexpr int kWidth = 16 / static_cast<int>(sizeof(T));
     const bool vector =

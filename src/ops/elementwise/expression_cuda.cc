@@ -271,6 +271,7 @@ std::string cuda_storage_type(DataType type) {
     case DataType::kUInt32: return "unsigned int";
     case DataType::kInt64: return "long long";
     case DataType::kUInt64: return "unsigned long long";
+    case DataType::kFloat8E4M3FN: return "e4m3_bits";
     default: return "";
   }
 }

@@ -94,8 +94,7 @@ Status bind_packed(const CudaExpression& expression, const NodeFacts& node,
   return Status::ok();
 }
 
-Result<Bound> bind_node(const NodeFacts& node) {
-  PENSTOCK_ASSIGN_OR_RETURN(const CudaExpression expression, cuda_expression(node));
+Result<Bound> bind_expression(const CudaExpression& expression, const NodeFacts& node) {
   std::vector<const Operand*> operands;
   for (int i : expression.inputs) operands.push_back(&node.inputs[i]);
   BroadcastLoop loop = layout_walk(node.outputs[0].shape, node.outputs[0].layout, operands);
@@ -120,6 +119,11 @@ Result<Bound> bind_node(const NodeFacts& node) {
                                                            is_small ? "strided32" : "strided64"));
   PENSTOCK_RETURN_IF_ERROR(bind_packed(expression, node, operands, loop, bound));
   return bound;
+}
+
+Result<Bound> bind_node(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const CudaExpression expression, cuda_expression(node));
+  return bind_expression(expression, node);
 }
 
 bool varies(const Operand& x) { return x.present && x.data == nullptr; }
@@ -217,7 +221,12 @@ EpilogueNode epilogue_node(const NodeFacts& node, const Epilogue& epilogue) {
 }  // namespace
 
 Result<CudaLaunch> bind_elementwise(const NodeFacts& node) {
-  PENSTOCK_ASSIGN_OR_RETURN(Bound bound, bind_node(node));
+  PENSTOCK_ASSIGN_OR_RETURN(const CudaExpression expression, cuda_expression(node));
+  return bind_elementwise(expression, node);
+}
+
+Result<CudaLaunch> bind_elementwise(const CudaExpression& expression, const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(Bound bound, bind_expression(expression, node));
   return CudaLaunch([bound = std::move(bound)](KernelRun& run, cudaStream_t stream) -> Status {
     PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, bound.shape));
     if (bound.arguments.total == 0) return Status::ok();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/cuda_tactic.h"
+#include "ops/elementwise/cuda_expression.h"
 #include "ops/epilogue.h"
 
 namespace penstock::ops {
@@ -10,6 +11,9 @@ namespace penstock::ops {
 // expression and types and compiled with NVRTC: shapes and strides are arguments, so every shape of
 // a node runs the same code. Operands lie as the node says, row-major or as its output.
 Result<CudaLaunch> bind_elementwise(const backends::NodeFacts& node);
+// The same for an expression that is given, of the node's operands.
+Result<CudaLaunch> bind_elementwise(const CudaExpression& expression,
+                                    const backends::NodeFacts& node);
 
 // An epilogue as a kernel of its own, after the one that wrote the result: what a library's kernel
 // does not do itself.

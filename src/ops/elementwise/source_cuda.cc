@@ -46,6 +46,28 @@ template <> struct Store<bfloat_bits> {
     return y;
   }
 };
+// Rounded to 16 bits and back.
+__device__ inline float as_half(float x) { return load(Store<half_bits>::of(x)); }
+__device__ inline float as_bfloat(float x) { return load(Store<bfloat_bits>::of(x)); }
+// The nearest integer, ties to even, in [low, high]; NaN gives the lowest.
+__device__ inline float quantized(float quotient, float zero_point, float low, float high) {
+  return fminf(fmaxf(rintf(quotient) + zero_point, low), high);
+}
+#if __CUDA_ARCH__ >= 890
+struct e4m3_bits { unsigned char bits; };
+__device__ inline float load(e4m3_bits x) {
+  unsigned pair;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(pair) : "h"((unsigned short)x.bits));
+  return load(half_bits{(unsigned short)(pair & 0xffff)});
+}
+template <> struct Store<e4m3_bits> {
+  __device__ static e4m3_bits of(float x) {
+    unsigned short pair;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(0.0f), "f"(x));
+    return {(unsigned char)(pair & 0xff)};
+  }
+};
+#endif
 template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T at[N]; };
 template <typename Out> struct Gelu {
   template <typename T> __device__ static T of(T x) {
