@@ -54,7 +54,8 @@ HostTensor converted(const HostTensor& x, DataType to) {
     if (to == DataType::kBool) {
       static_cast<bool*>(y.data())[i] = static_cast<const float*>(x.data())[i] != 0;
     } else {
-      static_cast<float*>(y.data())[i] = static_cast<const bool*>(x.data())[i] ? 1.0f : 0.0f;
+      static_cast<float*>(y.data())[i] =
+          static_cast<const uint8_t*>(x.data())[i] != 0 ? 1.0f : 0.0f;
     }
   }
   return y;

@@ -35,12 +35,12 @@ Status where_reference(const backends::NodeFacts&, backends::KernelRun& run) {
   return dispatch_size(a.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_row(loop, [&](int64_t out, const std::vector<int64_t>& at) {
-      const bool* which = condition.as<const bool>() + at[0];
+      const uint8_t* which = condition.as<const uint8_t>() + at[0];
       const T* from_a = a.as<const T>() + at[1];
       const T* from_b = b.as<const T>() + at[2];
       T* to = y.as<T>() + out;
       for (int64_t i = 0; i < n; ++i) {
-        to[i] = which[i * steps[0]] ? from_a[i * steps[1]] : from_b[i * steps[2]];
+        to[i] = which[i * steps[0]] != 0 ? from_a[i * steps[1]] : from_b[i * steps[2]];
       }
     });
     return Status::ok();

@@ -283,13 +283,21 @@ PENSTOCK_SIMD_INLINE void fetch_run(const float* x, int64_t stride, int64_t n, f
   }
 }
 
-// Bytes: truth values (bool) or integers.
+// A truth value in memory: not 0 is true. A bool of any other value than 0 and 1 may not be read.
+struct TruthByte {
+  uint8_t value;
+};
+
+// Bytes: truth values or integers.
 template <typename V, typename T>
 PENSTOCK_SIMD_INLINE void fetch_run(const T* __restrict x, int64_t stride, int64_t n,
                                     float* __restrict y) {
   const auto number = [](T element) {
-    if constexpr (std::is_same_v<T, bool>) return element ? 1.0f : 0.0f;
-    return static_cast<float>(static_cast<int32_t>(element));
+    if constexpr (std::is_same_v<T, TruthByte>) {
+      return element.value != 0 ? 1.0f : 0.0f;
+    } else {
+      return static_cast<float>(static_cast<int32_t>(element));
+    }
   };
   if (stride == 1) {
 #pragma omp simd
@@ -344,7 +352,7 @@ template <typename V>
 void fetch_pointwise(const PointwiseFetch& request, float* target) {
   switch (request.type) {
     case PointwiseType::kFloat32: return fetch_runs<V, float>(request, target);
-    case PointwiseType::kBool: return fetch_runs<V, bool>(request, target);
+    case PointwiseType::kBool: return fetch_runs<V, TruthByte>(request, target);
     case PointwiseType::kInt8: return fetch_runs<V, int8_t>(request, target);
     case PointwiseType::kUInt8: return fetch_runs<V, uint8_t>(request, target);
   }
