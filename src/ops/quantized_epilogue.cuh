@@ -3,68 +3,30 @@
 #pragma once
 
 #include "backends/cuda/byte_types.cuh"
+#include "backends/cuda/launch_math.cuh"
+#include "ops/activation.cuh"
 #include "ops/quantized_product_cuda.h"
 
 namespace penstock::ops {
 
-template <int Width, typename T>
-__device__ void load_operand(const void* from, int64_t index, float* to) {
-  const auto* elements = static_cast<const T*>(from) + index;
-  if constexpr (Width == 1) {
-    to[0] = backends::cuda::to_float(elements[0]);
-  } else {
-    using Pack = backends::cuda::Pack<T, Width>;
-    const Pack pack = *reinterpret_cast<const Pack*>(elements);
-#pragma unroll
-    for (int i = 0; i < Width; ++i) to[i] = backends::cuda::to_float(pack.at[i]);
-  }
-}
-
 template <int Width>
 __device__ void load_operand(const ProductStep& step, int64_t index, float* to) {
+  using backends::cuda::load_floats;
   switch (step.type) {
-    case DataType::kInt8: load_operand<Width, int8_t>(step.operand, index, to); break;
-    case DataType::kUInt8: load_operand<Width, uint8_t>(step.operand, index, to); break;
-    case DataType::kFloat16: load_operand<Width, __half>(step.operand, index, to); break;
-    case DataType::kBFloat16: load_operand<Width, __nv_bfloat16>(step.operand, index, to); break;
-    default: load_operand<Width, float>(step.operand, index, to); break;
+    case DataType::kInt8: load_floats<Width>(static_cast<const int8_t*>(step.operand) + index, to); break;
+    case DataType::kUInt8: load_floats<Width>(static_cast<const uint8_t*>(step.operand) + index, to); break;
+    case DataType::kFloat16: load_floats<Width>(static_cast<const __half*>(step.operand) + index, to); break;
+    case DataType::kBFloat16: load_floats<Width>(static_cast<const __nv_bfloat16*>(step.operand) + index, to); break;
+    default: load_floats<Width>(static_cast<const float*>(step.operand) + index, to); break;
   }
   if (step.a == 0.0f) return;
 #pragma unroll
   for (int i = 0; i < Width; ++i) to[i] = (to[i] - step.b) * step.a;
 }
 
-// EpilogueStep's formulas, of the steps without an operand.
-__device__ inline float activate_float(const ProductStep& step, float x) {
-  using Kind = EpilogueStep::Kind;
-  switch (step.kind) {
-    case Kind::kRelu: return x < 0.0f ? 0.0f : x;
-    case Kind::kLeakyRelu: return x < 0.0f ? step.a * x : x;
-    case Kind::kClip: return fminf(fmaxf(x, step.a), step.b);
-    case Kind::kSigmoid: return 1.0f / (1.0f + expf(-x));
-    case Kind::kTanh: return tanhf(x);
-    case Kind::kGelu: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-    case Kind::kGeluTanh:
-      return 0.5f * x * (1.0f + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x)));
-    case Kind::kSilu: return x / (1.0f + expf(-x));
-    case Kind::kHardSwish: return x * fminf(fmaxf(x / 6.0f + 0.5f, 0.0f), 1.0f);
-    case Kind::kHardSigmoid: return fminf(fmaxf(step.a * x + step.b, 0.0f), 1.0f);
-    case Kind::kElu: return x < 0.0f ? step.a * expm1f(x) : x;
-    case Kind::kRound: return step.a * fminf(fmaxf(rintf(x / step.a), step.b), step.c);
-    default: return x;
-  }
-}
-
-template <int Width, typename T>
-__device__ void store_numbers(const float* from, void* to, int64_t index) {
-  backends::cuda::Pack<T, Width> pack;
-#pragma unroll
-  for (int i = 0; i < Width; ++i) pack.at[i] = backends::cuda::from_float<T>(from[i]);
-  *reinterpret_cast<backends::cuda::Pack<T, Width>*>(static_cast<T*>(to) + index) = pack;
-}
-
 template <int Width, typename T>
 __device__ void store_quantized(const ProductArguments& a, float* values, int64_t index) {
+  using backends::cuda::store_floats;
   constexpr float kLow = T(-1) < T(0) ? -128.0f : 0.0f;
   constexpr float kHigh = kLow + 255.0f;
   const auto zero = static_cast<float>(a.y_zero);
@@ -72,7 +34,7 @@ __device__ void store_quantized(const ProductArguments& a, float* values, int64_
   for (int i = 0; i < Width; ++i) {
     values[i] = fminf(fmaxf(rintf(values[i] / a.y_scale) + zero, kLow), kHigh);
   }
-  store_numbers<Width, T>(values, a.y, index);
+  store_floats<Width>(values, static_cast<T*>(a.y) + index);
 }
 
 template <int Width>
@@ -91,6 +53,7 @@ __device__ void scale_sums(const ProductArguments& a, const int* sums, int outpu
 template <int Width>
 __device__ __noinline__ void finish_any(const ProductArguments& a, const int* sums, int output,
                                         int64_t index) {
+  using backends::cuda::store_floats;
   float values[Width];
   scale_sums<Width>(a, sums, output, values);
   for (int s = 0; s < a.steps; ++s) {
@@ -106,14 +69,14 @@ __device__ __noinline__ void finish_any(const ProductArguments& a, const int* su
       continue;
     }
 #pragma unroll 1
-    for (int i = 0; i < Width; ++i) values[i] = activate_float(step, values[i]);
+    for (int i = 0; i < Width; ++i) values[i] = activate(step.kind, step.a, step.b, step.c, values[i]);
   }
   switch (a.y_type) {
     case DataType::kInt8: store_quantized<Width, int8_t>(a, values, index); break;
     case DataType::kUInt8: store_quantized<Width, uint8_t>(a, values, index); break;
-    case DataType::kFloat16: store_numbers<Width, __half>(values, a.y, index); break;
-    case DataType::kBFloat16: store_numbers<Width, __nv_bfloat16>(values, a.y, index); break;
-    default: store_numbers<Width, float>(values, a.y, index); break;
+    case DataType::kFloat16: store_floats<Width>(values, static_cast<__half*>(a.y) + index); break;
+    case DataType::kBFloat16: store_floats<Width>(values, static_cast<__nv_bfloat16*>(a.y) + index); break;
+    default: store_floats<Width>(values, static_cast<float*>(a.y) + index); break;
   }
 }
 

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 // Convolutions of 8-bit integers in groups, filters for single channels among them: an output a
 // thread, neighbouring threads having neighbouring outputs of a pixel.
+#include "backends/cuda/byte_types.cuh"
 #include "backends/cuda/launch_math.cuh"
 #include "ops/quantized_epilogue.cuh"
 

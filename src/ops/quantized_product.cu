@@ -2,6 +2,7 @@
 // Products of 8-bit integers on tensor cores (mma m16n8k32): a convolution is a matrix product of
 // gathered pixels by weights. Tiles come through cp.async into a ring of stages in shared memory,
 // whose 16-byte chunks are permuted so that ldmatrix meets no bank twice.
+#include "backends/cuda/byte_types.cuh"
 #include "backends/cuda/launch_math.cuh"
 #include "ops/quantized_epilogue.cuh"
 

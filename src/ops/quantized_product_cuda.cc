@@ -122,12 +122,6 @@ Result<ProductPlan> conv_plan(const NodeFacts& node) {
   }
   PENSTOCK_ASSIGN_OR_RETURN(const Window window,
                             resolve_window(node.attributes, spatial_of(w), spatial_of(x)));
-  for (size_t i = 0; i < 2; ++i) {
-    for (int64_t number : {window.kernel[i], window.strides[i], window.dilations[i],
-                           window.pads_begin[i], window.pads_end[i]}) {
-      if (number > 1024) return refuse("a window of more than 1024");
-    }
-  }
   ProductPlan plan;
   ProductArguments& a = plan.arguments;
   a.batch = x[0];
@@ -139,14 +133,7 @@ Result<ProductPlan> conv_plan(const NodeFacts& node) {
   a.outputs = static_cast<int>(w[0]);
   a.out_height = static_cast<int>(y[2]);
   a.out_width = static_cast<int>(y[3]);
-  a.kernel_height = static_cast<int>(window.kernel[0]);
-  a.kernel_width = static_cast<int>(window.kernel[1]);
-  a.stride_height = static_cast<int>(window.strides[0]);
-  a.stride_width = static_cast<int>(window.strides[1]);
-  a.dilation_height = static_cast<int>(window.dilations[0]);
-  a.dilation_width = static_cast<int>(window.dilations[1]);
-  a.pad_top = static_cast<int>(window.pads_begin[0]);
-  a.pad_left = static_cast<int>(window.pads_begin[1]);
+  PENSTOCK_RETURN_IF_ERROR(set_window(window, a));
   PENSTOCK_RETURN_IF_ERROR(set_product(node, plan));
   return plan;
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "ops/convolution/device_window.h"
 #include "ops/epilogue.h"
 
 namespace penstock::ops {
@@ -25,7 +26,7 @@ struct ProductStep {
 };
 
 // y = epilogue(scale * sum((x - x_zero) * w) + bias), quantized where y is of 8 bits.
-struct ProductArguments {
+struct ProductArguments : DeviceWindow {
   const void* x = nullptr;  // int8 or uint8: [batch, in_height, in_width, channels]
   bool x_unsigned = false;
   int x_zero = 0;
@@ -50,14 +51,6 @@ struct ProductArguments {
   int in_width = 1;
   int out_height = 1;
   int out_width = 1;
-  int kernel_height = 1;
-  int kernel_width = 1;
-  int stride_height = 1;
-  int stride_width = 1;
-  int dilation_height = 1;
-  int dilation_width = 1;
-  int pad_top = 0;
-  int pad_left = 0;
   int steps = 0;
   ProductStep step[kMaxProductSteps];
 };

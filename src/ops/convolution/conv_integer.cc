@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "ops/convolution/convolve.h"
 #include "ops/convolution/filter.h"
 #include "ops/convolution/operators.h"
 #include "ops/convolution/window.h"
@@ -34,10 +35,10 @@ Status infer_conv_integer(InferContext& context) {
 
 // Elements less their zero point: one for all, or one per index of the first axis where there may
 // be `channels` of them.
-Result<std::vector<int32_t>> centered(const TensorView& x, const KernelRun& run, size_t input,
-                                      int64_t channels) {
+Result<std::vector<double>> centered(const TensorView& x, const KernelRun& run, size_t input,
+                                     int64_t channels) {
   const std::vector<int64_t> elements = read_int64s(x);
-  std::vector<int32_t> result(elements.begin(), elements.end());
+  std::vector<double> result(elements.begin(), elements.end());
   if (!run.has_input(input) || result.empty()) return result;
   const std::vector<int64_t> zeros = read_int64s(run.input(input));
   if (zeros.size() != 1 && static_cast<int64_t>(zeros.size()) != channels) {
@@ -46,49 +47,24 @@ Result<std::vector<int32_t>> centered(const TensorView& x, const KernelRun& run,
                       " for a tensor of shape " + to_string(*x.shape));
   }
   const size_t share = std::max<size_t>(result.size() / zeros.size(), 1);
-  for (size_t i = 0; i < result.size(); ++i) result[i] -= static_cast<int32_t>(zeros[i / share]);
+  for (size_t i = 0; i < result.size(); ++i) result[i] -= static_cast<double>(zeros[i / share]);
   return result;
 }
 
+// Sums of 32 bits, as the operator has them, wrap; the products of 8 bits below are exact in
+// double.
 Status run_conv_integer(const NodeFacts& node, KernelRun& run) {
   const Shape& x_shape = *run.input(0).shape;
   const Shape& w_shape = *run.input(1).shape;
-  const Shape spatial = spatial_of(x_shape);
-  PENSTOCK_ASSIGN_OR_RETURN(const Window window,
-                            resolve_window(node.attributes, spatial_of(w_shape), spatial));
-  PENSTOCK_ASSIGN_OR_RETURN(const Shape y_spatial, output_extents(window, spatial));
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int32_t> x, centered(run.input(0), run, 2, 1));
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int32_t> w,
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> x, centered(run.input(0), run, 2, 1));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> w,
                             centered(run.input(1), run, 3, w_shape[0]));
-  const int64_t channels = w_shape[0];
-  const int64_t channels_per_group = channels / node.attributes.get_int("group", 1);
-  const int64_t depth = w_shape[1];
-  const int64_t x_area = element_count(spatial);
-  const int64_t y_area = element_count(y_spatial);
-  const int64_t w_area = element_count(window.kernel);
-  Shape y_shape = {x_shape[0], channels};
-  y_shape.insert(y_shape.end(), y_spatial.begin(), y_spatial.end());
-  PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, y_shape));
-  std::vector<Tap> taps;
-  int64_t at = 0;
-  for_each_index(y_spatial, [&](const std::vector<int64_t>& position) {
-    taps_at(window, spatial, position, taps);
-    for (int64_t n = 0; n < x_shape[0]; ++n) {
-      for (int64_t m = 0; m < channels; ++m) {
-        uint32_t sum = 0;
-        for (int64_t c = 0; c < depth; ++c) {
-          const int64_t x_channel = m / channels_per_group * depth + c;
-          const int32_t* x_plane = x.data() + (n * x_shape[1] + x_channel) * x_area;
-          const int32_t* w_plane = w.data() + (m * depth + c) * w_area;
-          for (const Tap& tap : taps) {
-            sum += static_cast<uint32_t>(x_plane[tap.input] * w_plane[tap.kernel]);
-          }
-        }
-        y.as<uint32_t>()[(n * channels + m) * y_area + at] = sum;
-      }
-    }
-    ++at;
-  });
+  PENSTOCK_ASSIGN_OR_RETURN(const Convolved sums,
+                            convolve(node.attributes, x_shape, x, w_shape, w));
+  PENSTOCK_ASSIGN_OR_RETURN(const TensorView y, run.output(0, sums.shape));
+  for (size_t i = 0; i < sums.values.size(); ++i) {
+    y.as<uint32_t>()[i] = static_cast<uint32_t>(static_cast<int64_t>(sums.values[i]));
+  }
   return Status::ok();
 }
 

@@ -138,27 +138,6 @@ Result<size_t> global_pool_workspace(const NodeFacts& node) {
 
 // --- depthwise convolution
 
-DeviceStepKind kind_of(EpilogueStep::Kind kind) {
-  using Kind = EpilogueStep::Kind;
-  switch (kind) {
-    case Kind::kAdd: return DeviceStepKind::kAdd;
-    case Kind::kMul: return DeviceStepKind::kMul;
-    case Kind::kRelu: return DeviceStepKind::kRelu;
-    case Kind::kLeakyRelu: return DeviceStepKind::kLeakyRelu;
-    case Kind::kClip: return DeviceStepKind::kClip;
-    case Kind::kSigmoid: return DeviceStepKind::kSigmoid;
-    case Kind::kTanh: return DeviceStepKind::kTanh;
-    case Kind::kGelu: return DeviceStepKind::kGelu;
-    case Kind::kGeluTanh: return DeviceStepKind::kGeluTanh;
-    case Kind::kSilu: return DeviceStepKind::kSilu;
-    case Kind::kHardSwish: return DeviceStepKind::kHardSwish;
-    case Kind::kHardSigmoid: return DeviceStepKind::kHardSigmoid;
-    case Kind::kElu: return DeviceStepKind::kElu;
-    case Kind::kRound: break;  // of quantized convolutions only
-  }
-  return DeviceStepKind::kRelu;
-}
-
 // The arguments, and the inputs that the epilogue's steps read.
 struct DepthwisePlan {
   DepthwiseArguments arguments;
@@ -172,7 +151,7 @@ Status add_steps(const NodeFacts& node, DepthwisePlan& plan) {
   DepthwiseArguments& a = plan.arguments;
   for (const EpilogueStep& step : epilogue) {
     plan.operands[a.steps] = step.is_binary() ? step.input : -1;
-    a.step[a.steps++] = {kind_of(step.kind), nullptr, step.a, step.b};
+    a.step[a.steps++] = {step.kind, nullptr, step.a, step.b};
     if (!step.is_binary()) continue;
     if (step.input < 0 || !node.has_input(static_cast<size_t>(step.input))) {
       return refuse("the epilogue's operand is missing");
@@ -182,24 +161,6 @@ Status add_steps(const NodeFacts& node, DepthwisePlan& plan) {
       return refuse("the epilogue's operand must have the result's shape and type");
     }
   }
-  return Status::ok();
-}
-
-Status set_filter(const Window& window, DepthwiseArguments& a) {
-  for (size_t i = 0; i < 2; ++i) {
-    for (int64_t number : {window.kernel[i], window.strides[i], window.dilations[i],
-                           window.pads_begin[i], window.pads_end[i]}) {
-      if (number > 1024) return refuse("a window of more than 1024");
-    }
-  }
-  a.kernel_height = static_cast<int>(window.kernel[0]);
-  a.kernel_width = static_cast<int>(window.kernel[1]);
-  a.stride_height = static_cast<int>(window.strides[0]);
-  a.stride_width = static_cast<int>(window.strides[1]);
-  a.dilation_height = static_cast<int>(window.dilations[0]);
-  a.dilation_width = static_cast<int>(window.dilations[1]);
-  a.pad_top = static_cast<int>(window.pads_begin[0]);
-  a.pad_left = static_cast<int>(window.pads_begin[1]);
   return Status::ok();
 }
 
@@ -228,7 +189,7 @@ Result<DepthwisePlan> depthwise_plan(const NodeFacts& node) {
   a.in_width = static_cast<int>(x.shape[3]);
   a.out_height = static_cast<int>(y[2]);
   a.out_width = static_cast<int>(y[3]);
-  PENSTOCK_RETURN_IF_ERROR(set_filter(window, a));
+  PENSTOCK_RETURN_IF_ERROR(set_window(window, a));
   if (node.has_input(2)) {
     a.bias_type = node.inputs[2].dtype;
     if (a.bias_type != a.type && a.bias_type != DataType::kFloat32) {
@@ -304,6 +265,24 @@ class DepthwiseTactic : public CudaTactic {
 };
 
 }  // namespace
+
+Status set_window(const Window& window, DeviceWindow& device) {
+  for (size_t i = 0; i < 2; ++i) {
+    for (int64_t number : {window.kernel[i], window.strides[i], window.dilations[i],
+                           window.pads_begin[i], window.pads_end[i]}) {
+      if (number > 1024) return refuse("a window of more than 1024");
+    }
+  }
+  device.kernel_height = static_cast<int>(window.kernel[0]);
+  device.kernel_width = static_cast<int>(window.kernel[1]);
+  device.stride_height = static_cast<int>(window.strides[0]);
+  device.stride_width = static_cast<int>(window.strides[1]);
+  device.dilation_height = static_cast<int>(window.dilations[0]);
+  device.dilation_width = static_cast<int>(window.dilations[1]);
+  device.pad_top = static_cast<int>(window.pads_begin[0]);
+  device.pad_left = static_cast<int>(window.pads_begin[1]);
+  return Status::ok();
+}
 
 TacticList convolution_cuda_tactics() {
   static const CudaTactic kPool("cuda.pool", offer_pool, bind_pool);

@@ -8,6 +8,9 @@
 
 #include <cstdint>
 
+#include "ops/convolution/device_window.h"
+#include "ops/epilogue.h"
+
 namespace penstock::ops {
 
 enum class PoolKind : uint8_t { kMax, kAverage, kLp };
@@ -34,26 +37,9 @@ struct PoolArguments {
 };
 void launch_pool(const PoolArguments& arguments, cudaStream_t stream);
 
-// As EpilogueStep::Kind.
-enum class DeviceStepKind : uint8_t {
-  kAdd,
-  kMul,
-  kRelu,
-  kLeakyRelu,
-  kClip,
-  kSigmoid,
-  kTanh,
-  kGelu,
-  kGeluTanh,
-  kSilu,
-  kHardSwish,
-  kHardSigmoid,
-  kElu,
-};
-
 constexpr int kMaxDeviceSteps = 4;
 struct DeviceStep {
-  DeviceStepKind kind = DeviceStepKind::kRelu;
+  EpilogueStep::Kind kind = EpilogueStep::Kind::kRelu;
   const void* operand = nullptr;  // of the result's shape, type and layout
   float a = 0;
   float b = 0;
@@ -61,7 +47,7 @@ struct DeviceStep {
 
 // A convolution of images with a filter for each channel. Weights are [channels, kernel] where x is
 // plain, [kernel, channels] where channels come last.
-struct DepthwiseArguments {
+struct DepthwiseArguments : DeviceWindow {
   DataType type = DataType::kFloat32;
   DataType bias_type = DataType::kFloat32;
   const void* x = nullptr;
@@ -75,14 +61,6 @@ struct DepthwiseArguments {
   int in_width = 0;
   int out_height = 0;
   int out_width = 0;
-  int kernel_height = 0;
-  int kernel_width = 0;
-  int stride_height = 1;
-  int stride_width = 1;
-  int dilation_height = 1;
-  int dilation_width = 1;
-  int pad_top = 0;
-  int pad_left = 0;
   int steps = 0;
   DeviceStep step[kMaxDeviceSteps];
 };

@@ -1,5 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "backends/cuda/launch_math.cuh"
+#include "ops/activation.cuh"
 #include "ops/convolution/convolution_cuda.h"
 
 namespace penstock::ops {
@@ -17,25 +18,9 @@ struct DepthwiseKernel {
   uint32_t items;
 };
 
-__device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
 // A call: kernels apply it to each of their results.
-__device__ __noinline__ float activate(DeviceStepKind kind, float a, float b, float x) {
-  switch (kind) {
-    case DeviceStepKind::kRelu: return fmaxf(x, 0.0f);
-    case DeviceStepKind::kLeakyRelu: return x < 0.0f ? a * x : x;
-    case DeviceStepKind::kClip: return fminf(fmaxf(x, a), b);
-    case DeviceStepKind::kSigmoid: return sigmoid(x);
-    case DeviceStepKind::kTanh: return tanhf(x);
-    case DeviceStepKind::kGelu: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
-    case DeviceStepKind::kGeluTanh:
-      return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
-    case DeviceStepKind::kSilu: return x * sigmoid(x);
-    case DeviceStepKind::kHardSwish: return x * fminf(fmaxf(x / 6.0f + 0.5f, 0.0f), 1.0f);
-    case DeviceStepKind::kHardSigmoid: return fminf(fmaxf(a * x + b, 0.0f), 1.0f);
-    case DeviceStepKind::kElu: return x < 0.0f ? a * expm1f(x) : x;
-    default: return x;
-  }
+__device__ __noinline__ float activate_by_call(EpilogueStep::Kind kind, float a, float b, float x) {
+  return activate(kind, a, b, 0.0f, x);
 }
 
 // Runs the epilogue on results that go to y[at...], and stores them.
@@ -43,20 +28,20 @@ template <typename T, int Width>
 __device__ void finish(const DepthwiseArguments& a, float* values, int64_t at) {
   for (int s = 0; s < a.steps; ++s) {
     const DeviceStep& step = a.step[s];
-    if (step.kind == DeviceStepKind::kAdd || step.kind == DeviceStepKind::kMul) {
+    if (step.kind == EpilogueStep::Kind::kAdd || step.kind == EpilogueStep::Kind::kMul) {
       float operand[Width];
       load_floats<Width>(static_cast<const T*>(step.operand) + at, operand);
 #pragma unroll
       for (int i = 0; i < Width; ++i) {
         values[i] =
-            step.kind == DeviceStepKind::kAdd ? values[i] + operand[i] : values[i] * operand[i];
+            step.kind == EpilogueStep::Kind::kAdd ? values[i] + operand[i] : values[i] * operand[i];
       }
-    } else if (step.kind == DeviceStepKind::kRelu) {
+    } else if (step.kind == EpilogueStep::Kind::kRelu) {
 #pragma unroll
       for (int i = 0; i < Width; ++i) values[i] = fmaxf(values[i], 0.0f);
     } else {
 #pragma unroll
-      for (int i = 0; i < Width; ++i) values[i] = activate(step.kind, step.a, step.b, values[i]);
+      for (int i = 0; i < Width; ++i) values[i] = activate_by_call(step.kind, step.a, step.b, values[i]);
     }
   }
   store_floats<Width>(values, static_cast<T*>(a.y) + at);

@@ -1,4 +1,5 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
+#include "ops/activation.cuh"
 #include "ops/indexing/embedding_rows.cuh"
 #include "ops/matmul/mlp_cuda.h"
 #include "ops/matmul/mlp_instructions.cuh"
@@ -12,27 +13,14 @@ constexpr int kPad = 8;  // halves behind a row: the rows of a fragment lie in d
 constexpr int kBarrierBytes = 128;
 
 // What is less common is not worth its code in every place.
-__device__ __noinline__ float activate_otherwise(float x, MlpActivation kind, float a, float b) {
-  switch (kind) {
-    case MlpActivation::kLeakyRelu: return x < 0 ? a * x : x;
-    case MlpActivation::kClip: return x < a ? a : x > b ? b : x;
-    case MlpActivation::kSigmoid: return 1.0f / (1.0f + __expf(-x));
-    case MlpActivation::kTanh: return tanhf(x);
-    case MlpActivation::kGelu: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
-    case MlpActivation::kGeluTanh:
-      return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
-    case MlpActivation::kSilu: return x / (1.0f + __expf(-x));
-    case MlpActivation::kHardSwish: return x * fminf(fmaxf(x * (1.0f / 6.0f) + 0.5f, 0.0f), 1.0f);
-    case MlpActivation::kHardSigmoid: return fminf(fmaxf(a * x + b, 0.0f), 1.0f);
-    case MlpActivation::kElu: return x < 0 ? a * (__expf(x) - 1.0f) : x;
-    default: return x;
-  }
+__device__ __noinline__ float activate_by_call(EpilogueStep::Kind kind, float a, float b, float x) {
+  return activate(kind, a, b, 0.0f, x);
 }
 
 __device__ float activate(float x, const CudaMlpLayer& layer) {
-  if (layer.activation == MlpActivation::kNone) return x;
-  if (layer.activation == MlpActivation::kRelu) return x < 0 ? 0.0f : x;
-  return activate_otherwise(x, layer.activation, layer.a, layer.b);
+  if (!layer.has_activation) return x;
+  if (layer.activation == EpilogueStep::Kind::kRelu) return x < 0 ? 0.0f : x;
+  return activate_by_call(layer.activation, layer.a, layer.b, x);
 }
 
 // A block's share of everything. Its shared memory: barriers, weights, biases, and the inputs of

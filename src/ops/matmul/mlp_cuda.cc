@@ -23,24 +23,6 @@ using backends::TensorView;
 // Name of the packed form of weights for clusters of that many blocks.
 std::string format_for(int cluster) { return "mlp:" + std::to_string(cluster); }
 
-Result<MlpActivation> activation_of(const EpilogueStep& step) {
-  using Kind = EpilogueStep::Kind;
-  switch (step.kind) {
-    case Kind::kRelu: return MlpActivation::kRelu;
-    case Kind::kLeakyRelu: return MlpActivation::kLeakyRelu;
-    case Kind::kClip: return MlpActivation::kClip;
-    case Kind::kSigmoid: return MlpActivation::kSigmoid;
-    case Kind::kTanh: return MlpActivation::kTanh;
-    case Kind::kGelu: return MlpActivation::kGelu;
-    case Kind::kGeluTanh: return MlpActivation::kGeluTanh;
-    case Kind::kSilu: return MlpActivation::kSilu;
-    case Kind::kHardSwish: return MlpActivation::kHardSwish;
-    case Kind::kHardSigmoid: return MlpActivation::kHardSigmoid;
-    case Kind::kElu: return MlpActivation::kElu;
-    default: return refuse("an epilogue with operands");
-  }
-}
-
 int32_t ceil_of(int64_t a, int64_t b) { return static_cast<int32_t>((a + b - 1) / b); }
 
 // Rows and columns of a layer's weights, whatever form they are packed in.
@@ -71,9 +53,14 @@ Result<CudaMlpLayer> describe_layer(const NodeFacts& node, const MlpLayer& layer
   made.tiles = ceil_of(size.n, kMlpTileColumns);
   made.tiles_of_block = ceil_of(made.tiles, cluster);
   if (!layer.epilogue.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(made.activation, activation_of(layer.epilogue.front()));
-    made.a = layer.epilogue.front().a;
-    made.b = layer.epilogue.front().b;
+    const EpilogueStep& step = layer.epilogue.front();
+    if (step.is_binary() || step.kind == EpilogueStep::Kind::kRound) {
+      return refuse("an epilogue with operands");
+    }
+    made.has_activation = true;
+    made.activation = step.kind;
+    made.a = step.a;
+    made.b = step.b;
   }
   return made;
 }

@@ -4,6 +4,7 @@
 // a layer to each other. For devices of compute capability 9.0 and later.
 #pragma once
 
+#include "ops/epilogue.h"
 #include "ops/indexing/embedding_cuda.h"
 
 namespace penstock::ops {
@@ -15,21 +16,6 @@ constexpr int kMlpTileBytes = kMlpTileColumns * kMlpTileDepth * 2;
 constexpr int kMlpTileRows = 16;
 constexpr int kMostMlpCluster = 8;  // blocks; what every device with clusters has
 
-enum class MlpActivation : int32_t {
-  kNone,
-  kRelu,
-  kLeakyRelu,
-  kClip,
-  kSigmoid,
-  kTanh,
-  kGelu,
-  kGeluTanh,
-  kSilu,
-  kHardSwish,
-  kHardSigmoid,
-  kElu,
-};
-
 struct CudaMlpLayer {
   const void* weights = nullptr;  // packed: [rank, tile, depth, lane] of 16 bytes
   const void* bias = nullptr;     // or null
@@ -37,7 +23,8 @@ struct CudaMlpLayer {
   int32_t depth = 0;           // tiles of the rows of the weights
   int32_t tiles = 0;           // of its columns
   int32_t tiles_of_block = 0;  // the most that a block of the cluster has
-  MlpActivation activation = MlpActivation::kNone;
+  bool has_activation = false;
+  EpilogueStep::Kind activation = EpilogueStep::Kind::kRelu;
   float a = 0, b = 0;  // of the activation
 };
 
