@@ -31,6 +31,19 @@ void fold(FlatMatMul& flat) {
   flat.result = {flat.m, flat.n};
 }
 
+FlatMatMul::Matrices matrices(const Shape& batch, const std::vector<int64_t>& batch_strides,
+                              const Shape& matrix, const std::vector<int64_t>& matrix_strides) {
+  FlatMatMul::Matrices result;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const bool repeats = batch_strides[i] == 0;
+    result.shape.push_back(repeats ? 1 : batch[i]);
+    result.strides.push_back(repeats ? element_count(matrix) : batch_strides[i]);
+  }
+  result.shape.insert(result.shape.end(), matrix.begin(), matrix.end());
+  result.strides.insert(result.strides.end(), matrix_strides.begin(), matrix_strides.end());
+  return result;
+}
+
 }  // namespace
 
 Result<Shape> FlatMatMul::operand_shape(const Shape& operand) const {
@@ -43,6 +56,24 @@ Result<Shape> FlatMatMul::operand_shape(const Shape& operand) const {
   const bool repeats =
       std::all_of(shape.begin(), shape.end() - 1, [](int64_t extent) { return extent == 1; });
   return Shape{repeats ? 1 : m, shape.back()};
+}
+
+FlatMatMul::Matrices FlatMatMul::a_matrices() const {
+  return matrices(batch, a_batch_strides, {m, k}, {a_row, a_column});
+}
+
+FlatMatMul::Matrices FlatMatMul::b_matrices() const {
+  return matrices(batch, b_batch_strides, {k, n}, {b_row, b_column});
+}
+
+Status FlatMatMul::check_primitive() const {
+  if (batch.size() > 4) return {StatusCode::kUnsupported, "takes four batch axes"};
+  if (element_count(batch) * m * n * k == 0) return {StatusCode::kUnsupported, "an empty product"};
+  return Status::ok();
+}
+
+bool FlatMatMul::has_constant_weights(const backends::NodeFacts& node) const {
+  return node.inputs[1].data != nullptr && batch.empty() && !trans_a;
 }
 
 Result<FlatMatMul> flatten_matmul(const backends::NodeFacts& node) {

@@ -21,6 +21,21 @@ struct FlatMatMul {
   // where it does not fit the flattening.
   Result<Shape> operand_shape(const Shape& operand) const;
 
+  // An operand with an axis for each of the batch and two for its matrices, as libraries of
+  // primitives take it. An axis along which matrices repeat has one element.
+  struct Matrices {
+    Shape shape;
+    std::vector<int64_t> strides;
+  };
+  Matrices a_matrices() const;
+  Matrices b_matrices() const;
+
+  // kUnsupported for a product that those libraries do not have: one of no elements, or of more
+  // than four batch axes.
+  Status check_primitive() const;
+  // Whether b is one matrix, known at build time, and a is as it lies in memory.
+  bool has_constant_weights(const backends::NodeFacts& node) const;
+
   // The result before flattening, with m and n present.
   Shape full_result;
   bool a_is_vector = false, b_is_vector = false;

@@ -20,8 +20,8 @@ using ir::Layout;
 // Form::config of the variant that multiplies by a constant matrix in oneDNN's packed form.
 constexpr std::string_view kInnerProduct = "inner_product";
 
-memory::desc strided(const Shape& shape, memory::dims strides) {
-  return {shape, memory::data_type::f32, std::move(strides)};
+memory::desc strided(const FlatMatMul::Matrices& matrices) {
+  return {matrices.shape, memory::data_type::f32, matrices.strides};
 }
 
 // A node as one primitive: either kind, with weights in whatever form it wants.
@@ -78,37 +78,16 @@ Result<Problem> make_problem(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(problem.flat, flatten_matmul(node));
   const FlatMatMul& flat = problem.flat;
   problem.is_inner_product = node.config == kInnerProduct;
-  if (flat.batch.size() > 4) return Status(StatusCode::kUnsupported, "takes four batch axes");
-  if (element_count(flat.batch) * flat.m * flat.n * flat.k == 0) {
-    return Status(StatusCode::kUnsupported, "an empty product");
-  }
-  const auto with_batch = [&](int64_t rows, int64_t columns, const Shape& strides) {
-    Shape shape;
-    for (size_t i = 0; i < flat.batch.size(); ++i) {
-      shape.push_back(strides[i] == 0 ? 1 : flat.batch[i]);
-    }
-    shape.insert(shape.end(), {rows, columns});
-    return shape;
-  };
-  const auto with_strides = [&](const Shape& batch, int64_t row, int64_t column, int64_t matrix) {
-    memory::dims strides = batch;
-    for (int64_t& stride : strides) stride = stride == 0 ? matrix : stride;
-    strides.insert(strides.end(), {row, column});
-    return strides;
-  };
+  PENSTOCK_RETURN_IF_ERROR(flat.check_primitive());
   const auto guard = guarded([&] {
-    problem.src =
-        strided(with_batch(flat.m, flat.k, flat.a_batch_strides),
-                with_strides(flat.a_batch_strides, flat.a_row, flat.a_column, flat.m * flat.k));
+    problem.src = strided(flat.a_matrices());
     problem.dst = plain_desc(flat.result);
     if (problem.is_inner_product) {
       problem.weights_shape = {flat.n, flat.k};
-      problem.given_weights = strided(problem.weights_shape, {flat.b_column, flat.b_row});
+      problem.given_weights = strided({problem.weights_shape, {flat.b_column, flat.b_row}});
     } else {
-      problem.weights_shape = with_batch(flat.k, flat.n, flat.b_batch_strides);
-      problem.given_weights =
-          strided(problem.weights_shape,
-                  with_strides(flat.b_batch_strides, flat.b_row, flat.b_column, flat.k * flat.n));
+      problem.weights_shape = flat.b_matrices().shape;
+      problem.given_weights = strided(flat.b_matrices());
     }
     return true;
   });
@@ -137,7 +116,7 @@ class MatMulTactic : public Tactic {
     std::vector<Form> forms = {form_with(node, Layout::kPlain, Layout::kPlain)};
     const Result<FlatMatMul> flat = flatten_matmul(node);
     if (!flat.is_ok()) return Offer::refuse(flat.status().message());
-    if (node.inputs[1].data != nullptr && flat->batch.empty() && !flat->trans_a) {
+    if (flat->has_constant_weights(node)) {
       forms.push_back(forms[0]);
       forms.back().config = kInnerProduct;
     }

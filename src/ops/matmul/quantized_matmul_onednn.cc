@@ -31,16 +31,9 @@ struct Problem : QuantizedProblem {
   }
 };
 
-bool has_constant_weights(const NodeFacts& node, const FlatMatMul& flat) {
-  return node.inputs[1].data != nullptr && flat.batch.empty() && !flat.trans_a;
-}
-
 Status check_operands(const NodeFacts& node, const Problem& problem) {
   const FlatMatMul& flat = problem.flat;
-  if (flat.batch.size() > 4) return {StatusCode::kUnsupported, "takes four batch axes"};
-  if (element_count(flat.batch) * flat.m * flat.n * flat.k == 0) {
-    return {StatusCode::kUnsupported, "an empty product"};
-  }
+  PENSTOCK_RETURN_IF_ERROR(flat.check_primitive());
   if (flat.b_is_vector && element_count(node.inputs[kProductScale].shape) > 1) {
     return {StatusCode::kUnsupported, "a vector has no columns with scales of their own"};
   }
@@ -49,22 +42,6 @@ Status check_operands(const NodeFacts& node, const Problem& problem) {
     return {StatusCode::kUnsupported, "inner products have no zero points"};
   }
   return problem.in_floats ? Status::ok() : check_exact_sums(node);
-}
-
-Shape with_batch(const FlatMatMul& flat, int64_t rows, int64_t columns, const Shape& strides) {
-  Shape shape;
-  for (size_t i = 0; i < flat.batch.size(); ++i) {
-    shape.push_back(strides[i] == 0 ? 1 : flat.batch[i]);
-  }
-  shape.insert(shape.end(), {rows, columns});
-  return shape;
-}
-
-memory::dims with_strides(const Shape& batch, int64_t row, int64_t column, int64_t matrix) {
-  memory::dims strides = batch;
-  for (int64_t& stride : strides) stride = stride == 0 ? matrix : stride;
-  strides.insert(strides.end(), {row, column});
-  return strides;
 }
 
 memory::desc row_major(const Shape& shape, memory::data_type type) {
@@ -76,19 +53,16 @@ memory::desc row_major(const Shape& shape, memory::data_type type) {
 void describe_matrices(Problem& problem, memory::data_type x, memory::data_type w,
                        memory::data_type y) {
   const FlatMatMul& flat = problem.flat;
-  const Shape a = with_batch(flat, flat.m, flat.k, flat.a_batch_strides);
-  const memory::dims a_strides =
-      with_strides(flat.a_batch_strides, flat.a_row, flat.a_column, flat.m * flat.k);
-  problem.x = {a, x, a_strides};
+  const FlatMatMul::Matrices a = flat.a_matrices();
+  const FlatMatMul::Matrices b = flat.b_matrices();
+  problem.x = {a.shape, x, a.strides};
   problem.y = row_major(flat.result, y);
-  problem.src = problem.in_floats ? row_major(a, memory::data_type::f32) : problem.x;
+  problem.src = problem.in_floats ? row_major(a.shape, memory::data_type::f32) : problem.x;
   problem.dst = problem.in_floats ? row_major(flat.result, memory::data_type::f32) : problem.y;
   if (problem.is_inner_product) {
     problem.given_weights = {{flat.n, flat.k}, w, {flat.b_column, flat.b_row}};
   } else {
-    problem.given_weights = {
-        with_batch(flat, flat.k, flat.n, flat.b_batch_strides), w,
-        with_strides(flat.b_batch_strides, flat.b_row, flat.b_column, flat.k * flat.n)};
+    problem.given_weights = {b.shape, w, b.strides};
   }
 }
 
@@ -130,7 +104,7 @@ Result<Problem> make_problem(const NodeFacts& node) {
   PENSTOCK_ASSIGN_OR_RETURN(problem.flat, flatten_matmul(node));
   problem.in_floats = node.config == kInFloats;
   problem.is_inner_product = node.config == kInnerProduct ||
-                             (problem.in_floats && has_constant_weights(node, problem.flat) &&
+                             (problem.in_floats && problem.flat.has_constant_weights(node) &&
                               node.inputs[kProductScale].data != nullptr);
   problem.x_zero_point = static_cast<int32_t>(node.attributes.get_int("x_zero_point"));
   problem.w_zero_point = static_cast<int32_t>(node.attributes.get_int("w_zero_point"));
@@ -163,7 +137,7 @@ class QuantizedMatMulTactic : public Tactic {
     const Result<FlatMatMul> flat = flatten_matmul(node);
     if (!flat.is_ok()) return Offer::refuse(flat.status().message());
     std::vector<std::string_view> configs = {""};
-    if (has_constant_weights(node, *flat)) configs.push_back(kInnerProduct);
+    if (flat->has_constant_weights(node)) configs.push_back(kInnerProduct);
     Offer offer = offer_each(node, configs);
     if (!offer.forms.empty()) return offer;
     Offer in_floats = offer_each(node, {kInFloats});
