@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/input_contract.h>
 #include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,7 +42,10 @@ struct BuildOptions {
   bool int8 = false;
   std::shared_ptr<const CalibrationTable> calibration;
   std::vector<LayerPrecision> layer_precisions;  // the last that names a layer counts
-  int threads = 0;                               // stream width to tune for; 0: all processors
+  // What the inputs of these names are expected to hold, for the plan to record; of other inputs it
+  // records what the calibration saw.
+  std::map<std::string, InputContract> input_contracts;
+  int threads = 0;  // stream width to tune for; 0: all processors
   // Contexts that will run side by side, each on its stream: kernels are then timed while as many
   // copies of them run at the same time, and what does most runs in a second is chosen, rather than
   // what does one run in the shortest time.

@@ -43,6 +43,8 @@ struct CalibrationTable {
   std::string method;  // as to_string(CalibrationMethod), or the first line of TensorRT's cache
   int64_t batches = 0;
   std::map<std::string, CalibratedRange, std::less<>> ranges;
+  // Smallest and largest element of the model's inputs of floats.
+  std::map<std::string, InputContract, std::less<>> inputs;
 
   // A cache in Penstock's format or in TensorRT's, whose scales say nothing of min and max: they
   // become plus and minus the threshold. Errors quote the line.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/device.h>
+#include <penstock/input_contract.h>
 #include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
@@ -9,6 +10,7 @@
 #include <penstock/types.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +87,8 @@ class Engine {
 
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
+  // What the plan expects of inputs, by name; nothing of those that are not here.
+  std::map<std::string, InputContract> input_contracts() const;
   const std::vector<OptimizationProfile>& profiles() const;  // at least one
   const OptimizationProfile& profile() const { return profiles().front(); }
   const std::string& model_name() const;

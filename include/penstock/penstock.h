@@ -8,6 +8,8 @@
 #include <penstock/custom_operator.h>
 #include <penstock/device.h>
 #include <penstock/engine.h>
+#include <penstock/input_contract.h>
+#include <penstock/input_monitor.h>
 #include <penstock/plan.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>

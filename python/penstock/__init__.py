@@ -9,8 +9,8 @@ from penstock._build import Profile, build
 from penstock._calibration import calibrate
 from penstock._custom import register_operator
 from penstock._diagnostics import Comparison, compare, inspect, roofline
-from penstock._penstock import (Buffer, BuildSummary, CalibrationTable, Context, Device, DeviceMemory, Engine, Event, LayerError,
-                                Plan, SharedScratch, Stream, TensorInfo, __version__)
+from penstock._penstock import (Buffer, BuildSummary, CalibrationTable, Context, Device, DeviceMemory, Engine, Event, InputMonitor,
+                                LayerError, Plan, SharedScratch, Stream, TensorInfo, __version__)
 from penstock._timing_cache import TimingCache
 from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, InputOutputError, InternalError,
                              InvalidArgumentError, InvalidModelError, InvalidPlanError, NotFoundError, OutOfMemoryError,
@@ -18,8 +18,8 @@ from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, 
 
 __all__ = [
     "Buffer", "BuildSummary", "BusyError", "CalibrationTable", "CancelledError", "Comparison", "Context", "Device",
-    "DeviceLostError", "DeviceMemory", "Engine", "Error", "Event", "InputOutputError", "InternalError", "InvalidArgumentError",
-    "InvalidModelError", "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile",
+    "DeviceLostError", "DeviceMemory", "Engine", "Error", "Event", "InputMonitor", "InputOutputError", "InternalError",
+    "InvalidArgumentError", "InvalidModelError", "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile",
     "SharedScratch", "Stream", "TensorInfo", "TimingCache", "UnsupportedError", "__version__", "build", "calibrate", "compare",
     "inspect", "register_operator", "roofline",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from penstock import _penstock
 from penstock._arguments import callback, integer, model_source
 from penstock._calibration import calibrate
+from penstock._contracts import contract_items
 from penstock.errors import InvalidArgumentError
 
 Shapes = Mapping[str, Sequence[int]]
@@ -101,6 +102,9 @@ def build(
     calibration_method: str = "entropy",
     calibration_cache: str | os.PathLike[str] | None = None,
     layer_precisions: Mapping[str, str] = MappingProxyType({}),
+    best: bool = False,
+    input_ranges: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+    input_normalization: Mapping[str, tuple[Any, Any]] = MappingProxyType({}),
     tactic_sources: Sequence[str] = (),
     external_data: str | os.PathLike[str] = "",
     progress: Callable[[str, float], object] | None = None,
@@ -128,6 +132,11 @@ def build(
     calibration_cache: a file: read where it exists, and then data is not needed; else written.
     layer_precisions: the precision of layers, "fp32" or "int8", by the names of their ONNX nodes as in a shell
         ("layer4*") or by operator ("op:Conv"); the last that names a layer counts.
+    best: fp16 where the device computes in it, and int8 too where there is calibration data or a cache.
+    input_ranges: the smallest and largest element that inputs are expected to have, for the plan to record; of other
+        inputs it records what calibration saw. InputMonitor compares.
+    input_normalization: mean and standard deviation of inputs that take (x - mean) / std of x from 0 to 1, each a
+        number or one for each channel: recorded as well, and the range that follows where none is given.
     tactic_sources: by name, such as "simd" and "onednn"; empty: all.
     external_data: the folder of weights that lie beside a model given in memory.
     progress: called with what happens and how far it is, 0 to 1.
@@ -139,12 +148,17 @@ def build(
     """
     if fp16 and bf16:
         raise ValueError("fp16 and bf16 are both true: give one of them")
+    if best and (fp16 or bf16):
+        raise ValueError("best chooses the precision by itself: leave fp16 and bf16 out")
+    fp16 = fp16 or best
+    int8 = int8 or (best and (calibration is not None or calibration_cache is not None))
     table = _calibration_table(model, external_data, calibration, calibration_method, calibration_cache, threads,
                                progress) if int8 else None
     precision = "float16" if fp16 else "bfloat16" if bf16 else "float32"
     plan = _penstock._build(
         model_source(model, "model"), os.fspath(external_data), "", _profiles(profile, profiles), device, precision,
-        bool(tf32), bool(int8), table, _layer_precisions(layer_precisions), integer("threads", threads, 0),
+        bool(tf32), bool(int8), table, _layer_precisions(layer_precisions),
+        contract_items(input_ranges, input_normalization), integer("threads", threads, 0),
         integer("concurrent_contexts", concurrent_contexts, 1), integer("optimization_level", optimization_level, 0),
         os.fspath(timing_cache or ""), integer("workspace", workspace, 0), integer("memory_limit", memory_limit, 0),
         list(tactic_sources), callback("progress", progress), callback("log", log))

@@ -22,6 +22,10 @@ void bind_context(nb::module_& module);
 void bind_device(nb::module_& module);
 void bind_diagnostics(nb::module_& module);
 void bind_custom(nb::module_& module);
+void bind_contracts(nb::module_& module);
+
+// {input: {"min", "max", "source", "mean", "std"}}
+nb::dict contracts_of(const Engine& engine);
 
 // A plan in memory, with what came of its build.
 struct PyPlan {

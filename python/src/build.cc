@@ -2,6 +2,7 @@
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <penstock/builder.h>
 #include <penstock/calibration.h>
@@ -25,6 +26,18 @@ ValueRange make_values(nb::handle object, const std::string& what) {
 }
 
 // Pairs of a pattern and a type's name, which Python has checked.
+// Name, min, max, mean, deviation.
+using ContractItem =
+    std::tuple<std::string, double, double, std::vector<double>, std::vector<double>>;
+
+std::map<std::string, InputContract> make_contracts(const std::vector<ContractItem>& items) {
+  std::map<std::string, InputContract> contracts;
+  for (const auto& [name, min, max, mean, deviation] : items) {
+    contracts[name] = {min, max, InputContract::Source::kGiven, mean, deviation};
+  }
+  return contracts;
+}
+
 std::vector<LayerPrecision> make_layer_precisions(
     const std::vector<std::pair<std::string, std::string>>& rules) {
   std::vector<LayerPrecision> result;
@@ -75,6 +88,7 @@ struct Settings {
   bool int8;
   std::shared_ptr<const CalibrationTable> calibration;
   std::vector<LayerPrecision> layer_precisions;
+  std::map<std::string, InputContract> input_contracts;
   int threads;
   int concurrent_contexts;
   int optimization_level;
@@ -95,6 +109,7 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.int8 = settings.int8;
   options.calibration = settings.calibration;
   options.layer_precisions = settings.layer_precisions;
+  options.input_contracts = settings.input_contracts;
   options.threads = settings.threads;
   options.concurrent_contexts = settings.concurrent_contexts;
   options.optimization_level = settings.optimization_level;
@@ -220,25 +235,27 @@ void bind_build(nb::module_& module) {
       [](nb::object model, const std::filesystem::path& folder, const std::string& name,
          nb::list profiles, const std::string& device, const std::string& precision, bool tf32,
          bool int8, nb::object calibration,
-         const std::vector<std::pair<std::string, std::string>>& layer_precisions, int threads,
-         int concurrent_contexts, int optimization_level, const std::filesystem::path& timing_cache,
-         uint64_t workspace, uint64_t memory_limit, const std::vector<std::string>& tactic_sources,
-         nb::object progress, nb::object log) {
-        return build(std::move(model), folder, name,
-                     Settings{make_profiles(profiles), device, precision, tf32, int8,
-                              calibration.is_none() ? nullptr
-                                                    : std::make_shared<const CalibrationTable>(
-                                                          nb::cast<CalibrationTable>(calibration)),
-                              make_layer_precisions(layer_precisions), threads, concurrent_contexts,
-                              optimization_level, timing_cache, workspace, memory_limit,
-                              tactic_sources, progress, log});
+         const std::vector<std::pair<std::string, std::string>>& layer_precisions,
+         const std::vector<ContractItem>& input_contracts, int threads, int concurrent_contexts,
+         int optimization_level, const std::filesystem::path& timing_cache, uint64_t workspace,
+         uint64_t memory_limit, const std::vector<std::string>& tactic_sources, nb::object progress,
+         nb::object log) {
+        return build(
+            std::move(model), folder, name,
+            Settings{make_profiles(profiles), device, precision, tf32, int8,
+                     calibration.is_none() ? nullptr
+                                           : std::make_shared<const CalibrationTable>(
+                                                 nb::cast<CalibrationTable>(calibration)),
+                     make_layer_precisions(layer_precisions), make_contracts(input_contracts),
+                     threads, concurrent_contexts, optimization_level, timing_cache, workspace,
+                     memory_limit, tactic_sources, progress, log});
       },
       nb::arg("model"), nb::arg("folder"), nb::arg("name"), nb::arg("profiles"), nb::arg("device"),
       nb::arg("precision"), nb::arg("tf32"), nb::arg("int8"), nb::arg("calibration").none(),
-      nb::arg("layer_precisions"), nb::arg("threads"), nb::arg("concurrent_contexts"),
-      nb::arg("optimization_level"), nb::arg("timing_cache"), nb::arg("workspace"),
-      nb::arg("memory_limit"), nb::arg("tactic_sources"), nb::arg("progress").none(),
-      nb::arg("log").none());
+      nb::arg("layer_precisions"), nb::arg("input_contracts"), nb::arg("threads"),
+      nb::arg("concurrent_contexts"), nb::arg("optimization_level"), nb::arg("timing_cache"),
+      nb::arg("workspace"), nb::arg("memory_limit"), nb::arg("tactic_sources"),
+      nb::arg("progress").none(), nb::arg("log").none());
 }
 
 }  // namespace penstock::python

@@ -137,6 +137,10 @@ void bind_engine(nb::module_& module) {
           "device", [](const Engine& self) { return self.device(); }, "The Device that it runs on.")
       .def_prop_ro("inputs", &Engine::inputs)
       .def_prop_ro("outputs", &Engine::outputs)
+      .def_prop_ro("input_contracts", &contracts_of,
+                   nb::sig("def input_contracts(self) -> dict[str, dict[str, typing.Any]]"),
+                   "What the plan expects of inputs: {input: {'min', 'max', 'source'}}, and 'mean' "
+                   "and 'std' where they were given; 'source' is 'given' or 'calibration'.")
       .def_prop_ro(
           "profile", [](const Engine& self) { return shapes_of(self.profile()); },
           nb::sig("def profile(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], "

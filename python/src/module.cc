@@ -14,4 +14,5 @@ NB_MODULE(_penstock, module) {
   penstock::python::bind_context(module);
   penstock::python::bind_diagnostics(module);
   penstock::python::bind_custom(module);
+  penstock::python::bind_contracts(module);
 }

@@ -34,6 +34,7 @@ Status run_bench(BenchArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const auto inputs,
       make_inputs(engine, arguments.inputs, shapes, arguments.seed, arguments.settings.profile));
+  warn_of_inputs(engine, {inputs.begin(), inputs.end()});
   const double load_ms = milliseconds_since(begin);
   arguments.settings.threads =
       arguments.build.threads == 0 ? engine.threads() : arguments.build.threads;

@@ -230,21 +230,26 @@ class FolderSource : public CalibrationSource {
 }  // namespace
 
 Result<std::unique_ptr<CalibrationSource>> open_calibration_data(const std::filesystem::path& path,
-                                                                 int64_t batch) {
+                                                                 int64_t batch,
+                                                                 ImagePreparation images) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
     return Status(StatusCode::kNotFound, "no calibration data at '" + path.string() + "'");
   }
   if (!std::filesystem::is_directory(path, error)) {
     if (path.extension() == ".npz") return {std::make_unique<ArraysSource>(path, batch)};
-    return bad_data(path, "give a .npz file, or a folder of .npy files");
+    return bad_data(path, "give a .npz file, or a folder of .npy files or images");
   }
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     if (entry.path().extension() == ".npy") files.push_back(entry.path());
   }
   if (error) return bad_data(path, error.message());
-  if (files.empty()) return bad_data(path, "the folder has no .npy files");
+  if (files.empty()) {
+    files = find_images(path);
+    if (files.empty()) return bad_data(path, "the folder has no .npy files, and no images");
+    return open_images(std::move(files), batch, std::move(images));
+  }
   std::sort(files.begin(), files.end());
   return {std::make_unique<FolderSource>(path, std::move(files), batch)};
 }

@@ -8,8 +8,9 @@
 namespace penstock::cli {
 
 void CalibrationFlags::add_to(CLI::App& command) {
-  command.add_option("--calib", data,
-                     "Calibration data for --int8: a .npz file or a folder of .npy files");
+  command.add_option(
+      "--calib", data,
+      "Calibration data for --int8: a .npz file, a folder of .npy files, or of images");
   command
       .add_option("--calib-method", method, "entropy, minmax, moving-average, percentile or mse")
       ->capture_default_str();
@@ -48,7 +49,9 @@ Result<std::shared_ptr<const CalibrationTable>> CalibrationFlags::table(const st
   options.threads = build.threads;
   if (!build.profiles.empty()) options.profile = build.profiles.front();
   options.cancelled = build.cancelled;
-  PENSTOCK_ASSIGN_OR_RETURN(const auto source, open_calibration_data(data, batch));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const auto source,
+      open_calibration_data(data, batch, {options.profile, build.input_contracts}));
   Progress progress("calibrate " + std::filesystem::path(onnx).filename().string(), quiet);
   options.progress = [&](std::string_view what, double fraction) {
     progress.update(what, fraction);

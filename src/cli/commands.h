@@ -3,6 +3,8 @@
 
 #include <penstock/builder.h>
 #include <penstock/calibration.h>
+#include <penstock/input_monitor.h>
+#include <penstock/value.h>
 
 #include <CLI/CLI.hpp>
 #include <map>
@@ -29,12 +31,26 @@ struct CalibrationFlags {
   std::string cache;
 
   void add_to(CLI::App& command);
+  bool is_given() const { return !data.empty() || !cache.empty(); }
   // The cache where there is one, else from the data, which is then written there; null without
   // either. `build` has the shapes and threads.
   Result<std::shared_ptr<const CalibrationTable>> table(const std::string& onnx,
                                                         const BuildOptions& build,
                                                         bool quiet) const;
 };
+
+// What a plan is to record of its inputs.
+struct ContractFlags {
+  std::vector<std::string> ranges;  // "NAME:MIN:MAX"
+  std::vector<std::string> means;   // "NAME:0.5" or "NAME:0.485/0.456/0.406"
+  std::vector<std::string> deviations;
+
+  void add_to(CLI::App& command);
+  Result<std::map<std::string, InputContract>> contracts() const;
+};
+
+// To stderr, where inputs are not what the plan expects.
+void warn_of_inputs(const Engine& engine, const std::map<std::string, Value>& inputs);
 
 // Options that build, bench and compare share.
 struct BuildFlags {
@@ -52,7 +68,9 @@ struct BuildFlags {
   bool bf16 = false;
   bool tf32 = false;
   bool int8 = false;
+  bool best = false;
   CalibrationFlags calibration;
+  ContractFlags contract;
   std::vector<std::string> layer_precisions;  // "PATTERN:fp32"
   int threads = 0;
   int concurrent_contexts = 1;

@@ -94,13 +94,21 @@ void BuildFlags::add_to(CLI::App& command) {
                   "cpu, cuda:N, or auto: what PENSTOCK_DEVICE names, else a GPU where there is one")
       ->capture_default_str();
   auto* half = command.add_flag("--fp16", fp16, "Compute in float16 where the device does");
-  command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does")->excludes(half);
+  auto* brain = command.add_flag("--bf16", bf16, "Compute in bfloat16 where the device does");
+  brain->excludes(half);
+  command
+      .add_flag("--best", best,
+                "float16 where the device computes in it, and INT8 too where there is calibration "
+                "data or a cache")
+      ->excludes(half)
+      ->excludes(brain);
   command.add_flag("--tf32", tf32,
                    "Let float32 products of a GPU round their factors to 10 bits of mantissa");
   command.add_flag("--int8", int8,
                    "Convolutions and products with constant weights in 8 bits: as the model's "
                    "QuantizeLinear says, else by --calib or --calib-cache");
   calibration.add_to(command);
+  contract.add_to(command);
   command
       .add_option("--layer-precisions,--layerPrecisions", layer_precisions,
                   "NAME:fp32 or NAME:int8, by ONNX node (\"layer4*:fp32\") or operator "
@@ -133,10 +141,11 @@ void BuildFlags::add_to(CLI::App& command) {
 Result<BuildOptions> BuildFlags::options() const {
   BuildOptions options;
   options.device = device;
-  if (fp16) options.precision = DataType::kFloat16;
+  if (fp16 || best) options.precision = DataType::kFloat16;
   if (bf16) options.precision = DataType::kBFloat16;
   options.tf32 = tf32;
-  options.int8 = int8;
+  options.int8 = int8 || (best && calibration.is_given());
+  PENSTOCK_ASSIGN_OR_RETURN(options.input_contracts, contract.contracts());
   for (const std::string& rule : layer_precisions) {
     PENSTOCK_ASSIGN_OR_RETURN(LayerPrecision parsed, parse_layer_precision(rule));
     options.layer_precisions.push_back(std::move(parsed));

@@ -26,7 +26,8 @@ Result<PlanSource> reference_plan(const CompareArguments& arguments) {
   flags.tactic_sources = {"reference"};
   flags.level = 0;
   flags.device = "cpu";
-  flags.fp16 = flags.bf16 = false;
+  flags.int8 = flags.int8 || (flags.best && flags.calibration.is_given());
+  flags.fp16 = flags.bf16 = flags.best = false;
   flags.timing_cache.clear();
   return PlanSource::open(arguments.onnx, flags);
 }

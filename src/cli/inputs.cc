@@ -26,6 +26,17 @@ Tensor shape_values(const OptimizationProfile& profile, const TensorInfo& info,
                         given == shapes.end() ? profile.values.at(info.name).opt : given->second);
 }
 
+// Random elements, of -1 to 1, into the range that the plan expects.
+Tensor in_range(const InputContract& contract, Tensor tensor) {
+  if (tensor.dtype() != DataType::kFloat32) return tensor;
+  const double middle = (contract.min + contract.max) / 2;
+  const double half = (contract.max - contract.min) / 2;
+  for (float& x : tensor.as<float>()) {
+    x = static_cast<float>(std::clamp(middle + half * x, contract.min, contract.max));
+  }
+  return tensor;
+}
+
 // A sequence gets two tensors; extents and ranks that the model leaves open are 4 and 1.
 Value random_value(const TensorInfo& info, const Shape& shape, uint64_t seed) {
   if (info.kind == ValueKind::kTensor) return random_tensor(info.dtype, shape, seed);
@@ -84,6 +95,7 @@ Result<std::map<std::string, Value>> make_values(const Engine& engine,
     sources[assignment.substr(0, equals)] = assignment.substr(equals + 1);
   }
   for (const auto& [name, shape] : shapes) PENSTOCK_RETURN_IF_ERROR(check(name));
+  const std::map<std::string, InputContract> contracts = engine.input_contracts();
   std::map<std::string, Value> inputs;
   for (const TensorInfo& info : engine.inputs()) {
     const auto source = sources.find(info.name);
@@ -102,6 +114,9 @@ Result<std::map<std::string, Value>> make_values(const Engine& engine,
       continue;
     }
     inputs[info.name] = random_value(info, shape_for(limits, info, shapes), seed++);
+    const auto contract = contracts.find(info.name);
+    if (contract == contracts.end() || info.kind != ValueKind::kTensor) continue;
+    inputs[info.name] = in_range(contract->second, inputs[info.name].tensor());
   }
   return inputs;
 }

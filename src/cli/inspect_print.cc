@@ -21,10 +21,22 @@ std::string shape_of(const json& tensor) {
   return "[" + text + "]";
 }
 
+std::string expected_of(const json& tensor) {
+  if (!tensor.contains("expected")) return "";
+  const json& expected = tensor["expected"];
+  std::string text =
+      fmt::format(", from {:g} to {:g} ({})", expected["min"].get<double>(),
+                  expected["max"].get<double>(), expected["source"].get<std::string>());
+  for (const char* key : {"mean", "std"}) {
+    if (expected.contains(key)) text += fmt::format(", {} {}", key, expected[key].dump());
+  }
+  return text;
+}
+
 void print_tensors(const std::string& title, const json& tensors) {
   for (const json& tensor : tensors) {
-    fmt::print("{:<9}{} {}{}\n", title, tensor["name"].get<std::string>(),
-               tensor["type"].get<std::string>(), shape_of(tensor));
+    fmt::print("{:<9}{} {}{}{}\n", title, tensor["name"].get<std::string>(),
+               tensor["type"].get<std::string>(), shape_of(tensor), expected_of(tensor));
   }
 }
 

@@ -29,6 +29,7 @@ Status run_plan(const RunArguments& arguments) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const auto inputs,
       make_values(engine, arguments.inputs, shapes, arguments.seed, arguments.context.profile));
+  warn_of_inputs(engine, inputs);
   PENSTOCK_ASSIGN_OR_RETURN(ExecutionContext context, engine.create_context(arguments.context));
   PENSTOCK_ASSIGN_OR_RETURN(const auto outputs, context.run_values(inputs));
   if (!arguments.output_dir.empty()) {

@@ -11,6 +11,7 @@
 #include "base/memory_guard.h"
 #include "base/names.h"
 #include "compiler/code_cache.h"
+#include "compiler/contracts.h"
 #include "compiler/lower.h"
 #include "compiler/profile.h"
 #include "compiler/report.h"
@@ -127,6 +128,7 @@ struct Sharing {
 struct Compilation {
   ir::Graph graph;
   std::vector<OptimizationProfile> profiles;
+  compiler::Contracts contracts;
   BuildSummary summary;
 };
 
@@ -174,6 +176,7 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
   // The report refers to the tuner's candidates: make it while they live.
   sharing.reports.push_back(compiler::profile_report(lowered));
   lowered.program.profile = profile;
+  compiler::record(work.contracts, lowered.program);
   tuned.contents.programs.push_back(std::move(lowered.program));
   work.summary.tactics_measured += tuner.counts().measured;
   work.summary.tactics_cached += tuner.counts().cached;
@@ -257,7 +260,9 @@ Result<Compilation> optimise(Import&& import, const std::string& default_name,
   std::vector<OptimizationProfile> profiles;
   Result<ir::Graph> graph = import(complete_profiles(options, profiles));
   PENSTOCK_RETURN_IF_ERROR(graph.status());
-  Compilation work{*std::move(graph), std::move(profiles), {}};
+  PENSTOCK_ASSIGN_OR_RETURN(compiler::Contracts contracts,
+                            compiler::input_contracts(*graph, options));
+  Compilation work{*std::move(graph), std::move(profiles), std::move(contracts), {}};
   if (work.graph.name.empty()) work.graph.name = default_name;
   work.summary.profiles = static_cast<int>(work.profiles.size());
   work.summary.onnx_nodes = work.graph.onnx_node_count;

@@ -105,6 +105,7 @@ class Calibration {
     table.model = std::move(model);
     table.method = to_string(options_.method);
     table.batches = batches_;
+    table.inputs = inputs_;
     for (const auto& [name, seen] : watched_) {
       if (seen.is_empty()) continue;  // in a branch that no batch took
       const double threshold =
@@ -117,12 +118,23 @@ class Calibration {
  private:
   Status observe_inputs(const Batch& batch) {
     for (const auto& [name, tensor] : batch) {
+      if (tensor.dtype() == DataType::kFloat32) see_range(name, tensor.as<float>());
       const auto it = watched_.find(name);
       if (it == watched_.end() || tensor.dtype() != DataType::kFloat32) continue;
       fresh_.insert(name);
       PENSTOCK_RETURN_IF_ERROR(observe(name, tensor.as<float>(), batches_, it->second));
     }
     return Status::ok();
+  }
+
+  void see_range(const std::string& input, std::span<const float> elements) {
+    if (elements.empty()) return;
+    const auto [min, max] = std::minmax_element(elements.begin(), elements.end());
+    const InputContract seen = {*min, *max, InputContract::Source::kCalibration, {}, {}};
+    const auto [known, is_first] = inputs_.emplace(input, seen);
+    if (is_first) return;
+    known->second.min = std::min(known->second.min, seen.min);
+    known->second.max = std::max(known->second.max, seen.max);
   }
 
   void tell_progress(const CalibrationSource& source) const {
@@ -137,6 +149,7 @@ class Calibration {
   }
 
   Observations watched_;
+  std::map<std::string, InputContract, std::less<>> inputs_;
   const CalibrationOptions& options_;
   std::unordered_set<std::string> fresh_;  // values that this batch has shown
   int64_t batches_ = 0;

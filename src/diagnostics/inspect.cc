@@ -35,6 +35,15 @@ json describe(const std::string& name, DataType dtype, const ir::SymbolicShape& 
   return {{"name", name}, {"type", type}, {"shape", std::move(dims)}};
 }
 
+json describe(const InputContract& contract) {
+  const bool is_given = contract.source == InputContract::Source::kGiven;
+  json item = {
+      {"min", contract.min}, {"max", contract.max}, {"source", is_given ? "given" : "calibration"}};
+  if (!contract.mean.empty()) item["mean"] = contract.mean;
+  if (!contract.deviation.empty()) item["std"] = contract.deviation;
+  return item;
+}
+
 json describe_slots(const Program& program, const std::vector<int>& slots) {
   json array = json::array();
   for (int slot : slots) {
@@ -43,6 +52,7 @@ json describe_slots(const Program& program, const std::vector<int>& slots) {
     json item = describe(facts.name, facts.dtype, facts.shape, facts.element);
     item["layout"] = std::string(ir::to_string(facts.layout));
     if (facts.kind == Slot::Kind::kConstant) item["constant"] = true;
+    if (facts.contract) item["expected"] = describe(*facts.contract);
     if (!facts.format.empty()) item["format"] = facts.format;
     array.push_back(std::move(item));
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "plan/contract.h"
+
 namespace penstock::plan {
 namespace {
 
@@ -29,6 +31,9 @@ Status check_slot(const Program& program, size_t i, uint64_t constants_bytes) {
       static_cast<size_t>(slot.view_of) < i && program.slots[slot.view_of].dtype != slot.dtype &&
       !is_plain(slot.dtype)) {
     return corrupt("slot '" + slot.name + "' is a view of another type");
+  }
+  if (slot.contract && !check(*slot.contract).is_ok()) {
+    return corrupt("what it expects of '" + slot.name + "' makes no sense");
   }
   if (slot.shape.size() > 64) return corrupt("slot '" + slot.name + "' has too many axes");
   if (slot.kind == Slot::Kind::kView &&
@@ -154,7 +159,7 @@ Status validate(const Program& program, uint64_t constants_bytes) {
 // What callers see of an input or output.
 bool same_interface(const Slot& a, const Slot& b) {
   return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.contents == b.contents &&
-         a.element == b.element;
+         a.element == b.element && a.contract == b.contract;
 }
 
 bool same_interface(const Program& a, const Program& b) {

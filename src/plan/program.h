@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/input_contract.h>
 #include <penstock/profile.h>
 
 #include <cstdint>
@@ -35,6 +36,7 @@ struct Slot {
   bool on_device = false;
   // Inputs: the symbols that stand for the values of a shape input, empty where it is none.
   ir::SymbolicShape contents = {};
+  std::optional<InputContract> contract = std::nullopt;  // inputs: what they are expected to hold
 };
 
 // One kernel call, everything about it decided.

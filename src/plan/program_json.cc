@@ -153,6 +153,26 @@ ElementType read_element(const json& object) {
   return element;
 }
 
+json write(const InputContract& contract) {
+  json object = {{"min", contract.min},
+                 {"max", contract.max},
+                 {"given", contract.source == InputContract::Source::kGiven}};
+  if (!contract.mean.empty()) object["mean"] = contract.mean;
+  if (!contract.deviation.empty()) object["deviation"] = contract.deviation;
+  return object;
+}
+
+InputContract read_contract(const json& object) {
+  InputContract contract;
+  contract.min = object.at("min").get<double>();
+  contract.max = object.at("max").get<double>();
+  contract.source = object.at("given").get<bool>() ? InputContract::Source::kGiven
+                                                   : InputContract::Source::kCalibration;
+  contract.mean = object.value("mean", std::vector<double>());
+  contract.deviation = object.value("deviation", std::vector<double>());
+  return contract;
+}
+
 json write(const Slot& slot) {
   json object = {{"name", slot.name},
                  {"kind", static_cast<int>(slot.kind)},
@@ -168,6 +188,7 @@ json write(const Slot& slot) {
   if (slot.element) object["element"] = write(*slot.element);
   if (slot.on_device) object["on_device"] = true;
   if (!slot.contents.empty()) object["contents"] = write(slot.contents);
+  if (slot.contract) object["contract"] = write(*slot.contract);
   return object;
 }
 
@@ -191,6 +212,7 @@ Slot read_slot(const json& object) {
   slot.on_device = object.value("on_device", false);
   if (object.contains("element")) slot.element = read_element(object.at("element"));
   if (object.contains("contents")) slot.contents = read_shape(object.at("contents"));
+  if (object.contains("contract")) slot.contract = read_contract(object.at("contract"));
   return slot;
 }
 

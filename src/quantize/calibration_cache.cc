@@ -126,6 +126,17 @@ Status parse_value_line(const Lines& lines, std::string_view line, CalibrationTa
   return Status::ok();
 }
 
+// "-2.1 2.6 images"
+Status parse_input_line(const Lines& lines, std::string_view text, CalibrationTable& table) {
+  float min = 0;
+  float max = 0;
+  if (!take_float(text, min) || !take_float(text, max) || text.empty() || min > max) {
+    return lines.error("expected 'smallest largest name' of an input");
+  }
+  table.inputs[unescape(text)] = {min, max, InputContract::Source::kCalibration, {}, {}};
+  return Status::ok();
+}
+
 Result<CalibrationTable> parse_own(Lines& lines) {
   CalibrationTable table;
   std::string_view line;
@@ -141,10 +152,12 @@ Result<CalibrationTable> parse_own(Lines& lines) {
       table.method = value;
     } else if (is_field(line, "batches", value)) {
       if (!parse_count(value, table.batches)) return lines.error("expected a number");
+    } else if (is_field(line, "input", value)) {
+      PENSTOCK_RETURN_IF_ERROR(parse_input_line(lines, value, table));
     } else if (is_field(line, "values", value)) {
       if (!parse_count(value, count)) return lines.error("expected a number");
     } else {
-      return lines.error("expected 'model: ', 'method: ', 'batches: ' or 'values: '");
+      return lines.error("expected 'model: ', 'method: ', 'batches: ', 'input: ' or 'values: '");
     }
   }
   if (count != static_cast<int64_t>(table.ranges.size())) {
@@ -225,8 +238,13 @@ Result<CalibrationTable> CalibrationTable::load(const std::filesystem::path& pat
 }
 
 std::string CalibrationTable::to_text() const {
-  std::string text = fmt::format("{}\nmodel: {}\nmethod: {}\nbatches: {}\nvalues: {}\n", kFirstLine,
-                                 escape(model), escape(method), batches, ranges.size());
+  std::string text = fmt::format("{}\nmodel: {}\nmethod: {}\nbatches: {}\n", kFirstLine,
+                                 escape(model), escape(method), batches);
+  for (const auto& [name, seen] : inputs) {
+    text += fmt::format("input: {} {} {}\n", static_cast<float>(seen.min),
+                        static_cast<float>(seen.max), escape(name));
+  }
+  text += fmt::format("values: {}\n", ranges.size());
   text += "# clipped at, smallest and largest element seen, name\n";
   for (const auto& [name, range] : ranges) {
     text += fmt::format("{} {} {} {}\n", range.threshold, range.min, range.max, escape(name));

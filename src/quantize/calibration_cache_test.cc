@@ -15,6 +15,7 @@ CalibrationTable small_table() {
   table.model = "net";
   table.method = "entropy";
   table.batches = 16;
+  table.inputs["images"] = {-2.5f, 2.75f, InputContract::Source::kCalibration, {}, {}};
   table.ranges["images"] = {-2.117904f, 2.64f, 2.5f};
   table.ranges["a name: with spaces"] = {0, 0.1f, 0.1f};
   table.ranges["line\nend\\"] = {-1e-30f, 3.4e38f, 1e-20f};
@@ -34,6 +35,7 @@ TEST(CalibrationCache, SurvivesWritingAndReading) {
   EXPECT_EQ(read->method, "entropy");
   EXPECT_EQ(read->batches, 16);
   EXPECT_EQ(read->ranges, table.ranges);
+  EXPECT_EQ(read->inputs, table.inputs);
   EXPECT_EQ(read->to_text(), table.to_text());
 }
 
@@ -57,7 +59,9 @@ TEST(CalibrationCache, ErrorsQuoteTheLine) {
   EXPECT_THAT(error_of(good.substr(0, good.rfind('\n', good.size() - 2) + 1)),
               HasSubstr("cut off"));
   EXPECT_THAT(error_of(good + "1 0 1 images\n"), HasSubstr("twice"));
-  EXPECT_THAT(error_of(good + "1 0 images\n"), HasSubstr("line 10"));
+  EXPECT_THAT(error_of("penstock calibration cache 1\ninput: 2 1 images\n"),
+              HasSubstr("smallest largest name"));
+  EXPECT_THAT(error_of(good + "1 0 images\n"), HasSubstr("line 11"));
   EXPECT_THAT(error_of(good + "nan 0 1 x\n"), HasSubstr("expected"));
   EXPECT_THAT(error_of(good + "1 3 2 x\n"), HasSubstr("smallest above"));
   EXPECT_THAT(error_of("TRT-8601-EntropyCalibration2\nimages 3c010204\n"),

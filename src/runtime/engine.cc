@@ -31,6 +31,17 @@ Result<Engine> Engine::deserialize(Plan plan, const EngineOptions& options) {
 
 const std::vector<TensorInfo>& Engine::inputs() const { return state_->inputs(); }
 const std::vector<TensorInfo>& Engine::outputs() const { return state_->outputs(); }
+
+std::map<std::string, InputContract> Engine::input_contracts() const {
+  const plan::Program& program = state_->contents().programs.front();
+  std::map<std::string, InputContract> contracts;
+  for (const int input : program.bodies[0].inputs) {
+    const plan::Slot& slot = program.slots[input];
+    if (slot.contract) contracts.emplace(slot.name, *slot.contract);
+  }
+  return contracts;
+}
+
 const std::vector<OptimizationProfile>& Engine::profiles() const { return state_->profiles(); }
 const std::string& Engine::model_name() const { return state_->contents().model_name; }
 Device Engine::device() const { return Device(state_->shared_backend()); }
