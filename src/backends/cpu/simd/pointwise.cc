@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/simd/pointwise_block.h"
+#include "base/half.h"
 
 namespace penstock::simd {
 namespace {
@@ -111,6 +112,9 @@ float scalar_of(const PointwiseInput& input) {
     case PointwiseType::kBool: return *static_cast<const uint8_t*>(input.data) != 0 ? 1.0f : 0.0f;
     case PointwiseType::kInt8: return *static_cast<const int8_t*>(input.data);
     case PointwiseType::kUInt8: return *static_cast<const uint8_t*>(input.data);
+    case PointwiseType::kFloat16: return static_cast<float>(*static_cast<const Half*>(input.data));
+    case PointwiseType::kBFloat16:
+      return static_cast<float>(*static_cast<const BFloat16*>(input.data));
   }
   return 0.0f;
 }
@@ -198,8 +202,7 @@ class Walker {
 
   void point_output(int i, int64_t position) {
     const PointwiseOutput& output = operands_.outputs[i];
-    const int64_t size = output.type == PointwiseType::kFloat32 ? sizeof(float) : 1;
-    block_.outputs[i] = static_cast<char*>(output.data) + position * size;
+    block_.outputs[i] = static_cast<char*>(output.data) + position * pointwise_size(output.type);
   }
 
   const PointwiseProgram& program_;
@@ -217,6 +220,15 @@ class Walker {
 };
 
 }  // namespace
+
+int pointwise_size(PointwiseType type) {
+  switch (type) {
+    case PointwiseType::kFloat32: return 4;
+    case PointwiseType::kFloat16:
+    case PointwiseType::kBFloat16: return 2;
+    default: return 1;
+  }
+}
 
 int pointwise_arity(PointwiseOp op) {
   if (op == PointwiseOp::kLoad || op == PointwiseOp::kConst) return 0;

@@ -95,8 +95,11 @@ struct PointwiseProgram {
 // before another instruction, an output stored never or twice.
 const char* validate_pointwise(const PointwiseProgram& program);
 
-// kBool is a byte, 0 or not. Integers are stored rounded to even and saturated, NaN as the lowest.
-enum class PointwiseType : uint8_t { kFloat32, kBool, kInt8, kUInt8 };
+// kBool is a byte, 0 or not. Integers are stored rounded to even and saturated, NaN as the lowest;
+// floats of 16 bits rounded to even.
+enum class PointwiseType : uint8_t { kFloat32, kBool, kInt8, kUInt8, kFloat16, kBFloat16 };
+
+int pointwise_size(PointwiseType type);  // bytes of an element
 
 struct PointwiseInput {
   const void* data = nullptr;

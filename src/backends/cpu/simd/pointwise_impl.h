@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "backends/cpu/simd/math.h"
+#include "backends/cpu/simd/narrow_floats_impl.h"
 #include "backends/cpu/simd/pointwise_block.h"
 
 namespace penstock::simd {
@@ -143,6 +144,10 @@ class BlockRunner {
         return store_integers(a, n, -128.0f, 127.0f, static_cast<int8_t*>(target));
       case PointwiseType::kUInt8:
         return store_integers(a, n, 0.0f, 255.0f, static_cast<uint8_t*>(target));
+      case PointwiseType::kFloat16:
+        return narrow_row<V>(Float16Format(), a.data, a.step, static_cast<uint16_t*>(target), n);
+      case PointwiseType::kBFloat16:
+        return narrow_row<V>(BFloat16Format(), a.data, a.step, static_cast<uint16_t*>(target), n);
     }
     float* y = static_cast<float*>(block_.outputs[instr.dst]);
     for (; n >= kWidth; n -= kWidth, y += kWidth, a.data += a.step) V::load(a.data).store(y);
@@ -307,6 +312,23 @@ PENSTOCK_SIMD_INLINE void fetch_run(const T* __restrict x, int64_t stride, int64
   }
 }
 
+// Elements of 16 bits in memory.
+template <typename Format>
+struct NarrowElement {
+  uint16_t bits;
+};
+
+template <typename V, typename Format>
+PENSTOCK_SIMD_INLINE void fetch_run(const NarrowElement<Format>* x, int64_t stride, int64_t n,
+                                    float* y) {
+  if (stride == 1) return widen_row<V>(Format(), &x->bits, y, n);
+  for (int64_t i = 0; i < n; ++i) {
+    F32x1 value;
+    Format::widen(&x[i * stride].bits, &value);
+    y[i] = value.v;
+  }
+}
+
 // Steps to the next run: dimension `dim` advances, and those it completes start again.
 template <typename T>
 PENSTOCK_SIMD_INLINE const T* next_run(const PointwiseFetch& request, const T* x, int64_t* coords) {
@@ -355,6 +377,10 @@ void fetch_pointwise(const PointwiseFetch& request, float* target) {
     case PointwiseType::kBool: return fetch_runs<V, TruthByte>(request, target);
     case PointwiseType::kInt8: return fetch_runs<V, int8_t>(request, target);
     case PointwiseType::kUInt8: return fetch_runs<V, uint8_t>(request, target);
+    case PointwiseType::kFloat16:
+      return fetch_runs<V, NarrowElement<Float16Format>>(request, target);
+    case PointwiseType::kBFloat16:
+      return fetch_runs<V, NarrowElement<BFloat16Format>>(request, target);
   }
 }
 
