@@ -13,6 +13,7 @@
 
 #include "backends/cpu/cpu_stream.h"
 #include "backends/cpu/simd/isa.h"
+#include "backends/cpu/sixteen_bits.h"
 
 namespace penstock::backends {
 namespace {
@@ -116,6 +117,8 @@ std::string CpuBackend::instruction_set() const {
 }
 
 bool CpuBackend::supports_instruction_set(std::string_view name) const {
+  const std::optional<bool> known = has_sixteen_bits(name, sixteen_bit_instructions());
+  if (known) return *known;
   return strength(name) <= strength(instruction_set());
 }
 

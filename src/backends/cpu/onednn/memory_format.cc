@@ -71,8 +71,8 @@ Result<memory::desc> describe(const Operand& operand) {
   return describe(operand.dtype, operand.shape, operand.layout);
 }
 
-memory::desc plain_desc(const Shape& shape) {
-  return {shape, memory::data_type::f32, kPlainTags[shape.size() - 1]};
+memory::desc plain_desc(const Shape& shape, memory::data_type type) {
+  return {shape, type, kPlainTags[shape.size() - 1]};
 }
 
 std::string format_name(const memory::desc& desc) {

@@ -13,7 +13,8 @@ Result<dnnl::memory::data_type> data_type_of(DataType type);
 Result<dnnl::memory::desc> describe(DataType type, const Shape& shape, ir::Layout layout);
 Result<dnnl::memory::desc> describe(const Operand& operand);
 // Row-major, of 32-bit floats; throws.
-dnnl::memory::desc plain_desc(const Shape& shape);
+dnnl::memory::desc plain_desc(const Shape& shape,
+                              dnnl::memory::data_type type = dnnl::memory::data_type::f32);
 
 // oneDNN's name of a memory format ("Acdb16a"): the axes from outermost to innermost, capitals for
 // those that are blocked, and the blocks. Empty where no name brings back exactly this description.
