@@ -53,6 +53,13 @@ void append_activation(const EpilogueStep& step, PostOps& post_ops) {
   post_ops.ops.append_eltwise(eltwise.kind, eltwise.alpha, eltwise.beta);
 }
 
+bool is_post_operand(const backends::NodeFacts& node, size_t i) {
+  if (!node.has_input(i)) return false;
+  const DataType type = node.inputs[i].dtype;
+  const bool is_sixteen_bits = type == DataType::kFloat16 || type == DataType::kBFloat16;
+  return type == DataType::kFloat32 || (is_sixteen_bits && type == node.outputs[0].dtype);
+}
+
 Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& describe_operand,
                        PostOps& post_ops) {
   PENSTOCK_ASSIGN_OR_RETURN(const Epilogue epilogue,
@@ -63,9 +70,9 @@ Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& d
       continue;
     }
     const auto input = static_cast<size_t>(step.input);
-    if (!node.has_input(input) || node.inputs[input].dtype != DataType::kFloat32) {
-      return {StatusCode::kUnsupported,
-              "epilogue operand " + std::to_string(step.input) + " is not float32"};
+    if (!is_post_operand(node, input)) {
+      return {StatusCode::kUnsupported, "epilogue operand " + std::to_string(step.input) +
+                                            " is neither float32 nor of the result's type"};
     }
     PENSTOCK_ASSIGN_OR_RETURN(const dnnl::memory::desc operand, describe_operand(input));
     post_ops.add_binary(step.kind == Kind::kAdd ? algorithm::binary_add : algorithm::binary_mul,

@@ -26,6 +26,9 @@ void append_activation(const EpilogueStep& step, PostOps& post_ops);
 // How input i lies in memory, with the result's rank, extents of 1 where it repeats.
 using DescribeOperand = std::function<Result<dnnl::memory::desc>(size_t input)>;
 
+// Whether oneDNN adds and multiplies by operand i: one of float32, or of the result's type.
+bool is_post_operand(const backends::NodeFacts& node, size_t i);
+
 // Appends the steps of attribute "epilogue".
 Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& describe_operand,
                        PostOps& post_ops);

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "backends/cpu/sixteen_bits.h"
+
 namespace penstock::ops {
 
 using namespace backends;          // NOLINT: the seam's names
@@ -65,10 +67,9 @@ Status add_operand(const NodeFacts& node, const EpilogueStep& step,
                    const DescribeOperand& describe_operand, StepWriter& writer, PostOps& post_ops) {
   const auto input = static_cast<size_t>(step.input);
   const bool is_sum = step.kind == Kind::kAdd;
-  if (!node.has_input(input) ||
-      (!step.is_dequantized() && node.inputs[input].dtype != DataType::kFloat32)) {
-    return {StatusCode::kUnsupported,
-            "epilogue operand " + std::to_string(step.input) + " is not float32"};
+  if (!node.has_input(input) || (!step.is_dequantized() && !is_post_operand(node, input))) {
+    return {StatusCode::kUnsupported, "epilogue operand " + std::to_string(step.input) +
+                                          " is neither float32 nor of the result's type"};
   }
   if (step.is_dequantized() && !is_sum && step.b != 0.0f) {
     return {StatusCode::kUnsupported, "multiplies by 8 bits without a zero point only"};
@@ -161,6 +162,11 @@ Status check_exact_sums(const NodeFacts& node) {
 Status QuantizedSteps::append(const NodeFacts& node, const DescribeOperand& describe_operand) {
   PENSTOCK_ASSIGN_OR_RETURN(const Epilogue epilogue,
                             parse_epilogue(node.attributes.get_string("epilogue")));
+  const DataType type = node.outputs[0].dtype;
+  const bool is_sixteen_bits = type == DataType::kFloat16 || type == DataType::kBFloat16;
+  if (is_sixteen_bits && (node.config == kInFloats || !multiplies_sixteen_bits(type))) {
+    return {StatusCode::kUnsupported, "gives no " + std::string(to_string(type)) + " here"};
+  }
   StepWriter writer(post_ops.ops);
   for (const EpilogueStep& step : epilogue) {
     if (step.is_binary()) {

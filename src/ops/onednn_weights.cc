@@ -2,12 +2,37 @@
 #include "ops/onednn_weights.h"
 
 #include "backends/cpu/onednn/memory_format.h"
+#include "backends/cpu/sixteen_bits.h"
 
 namespace penstock::ops {
 
 using namespace backends;          // NOLINT: the seam's names
 using namespace backends::onednn;  // NOLINT
 using dnnl::memory;
+
+Result<memory::data_type> product_type(const NodeFacts& node) {
+  const DataType type = node.inputs[0].dtype;
+  if (type != DataType::kFloat32 && !multiplies_sixteen_bits(type)) {
+    return Status(StatusCode::kUnsupported,
+                  "computes in float32, not " + std::string(to_string(type)));
+  }
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    const Operand& operand = node.inputs[i];
+    const bool may_be_float32 = i > 1 && operand.dtype == DataType::kFloat32;
+    if (!operand.present || operand.dtype == type || may_be_float32) continue;
+    return Status(StatusCode::kUnsupported,
+                  "computes in float32, not " + std::string(to_string(operand.dtype)));
+  }
+  if (node.outputs[0].dtype != type) {
+    return Status(StatusCode::kUnsupported, "gives the type of its factors");
+  }
+  return data_type_of(type);
+}
+
+memory::desc bias_desc(const Operand& bias, const Shape& shape) {
+  const Result<memory::data_type> type = data_type_of(bias.dtype);
+  return plain_desc(shape, type.is_ok() ? *type : memory::data_type::f32);
+}
 
 std::vector<PackedConstant> pack_weights(const NodeFacts& node, const memory::desc& given,
                                          const memory::desc& wanted) {
@@ -19,10 +44,9 @@ std::vector<PackedConstant> pack_weights(const NodeFacts& node, const memory::de
   return packed;
 }
 
-Result<memory::desc> weights_as_given(const NodeFacts& node, const Shape& shape,
-                                      const memory::desc& plain) {
+Result<memory::desc> weights_as_given(const NodeFacts& node, const memory::desc& plain) {
   if (node.inputs[1].format.empty()) return plain;
-  return describe_format(node.inputs[1].dtype, shape, node.inputs[1].format);
+  return describe_format(node.inputs[1].dtype, plain.get_dims(), node.inputs[1].format);
 }
 
 std::unique_ptr<Kernel> weighted_kernel(const NodeFacts& node,

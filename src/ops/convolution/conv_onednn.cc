@@ -22,7 +22,8 @@ using Primitive = convolution_forward::primitive_desc;
 // A Conv in oneDNN's terms. Weights of grouped convolutions have an axis for the group in front.
 struct Problem {
   memory::desc src, bias, dst;
-  Shape weights;
+  memory::desc given_weights;  // as the model has them
+
   memory::dims strides, dilations, pads_begin, pads_end;
   PostOps post_ops;
 
@@ -42,7 +43,8 @@ struct Problem {
   }
   // Weights in the form this oneDNN likes best.
   Primitive create() const {
-    return create({weights, memory::data_type::f32, memory::format_tag::any});
+    return create(
+        {given_weights.get_dims(), given_weights.get_data_type(), memory::format_tag::any});
   }
 };
 
@@ -53,22 +55,16 @@ Shape grouped_weights(const Shape& shape, int64_t group) {
   return result;
 }
 
-Status check_types(const NodeFacts& node) {
+Result<memory::data_type> check_operands(const NodeFacts& node) {
   if (node.inputs.size() < 2 || node.inputs[0].shape.size() < 3 ||
       node.inputs[0].shape.size() > 5) {
-    return {StatusCode::kUnsupported, "takes one to three spatial axes"};
+    return Status(StatusCode::kUnsupported, "takes one to three spatial axes");
   }
-  for (const Operand& operand : node.inputs) {
-    if (operand.present && operand.dtype != DataType::kFloat32) {
-      return {StatusCode::kUnsupported,
-              "computes in float32, not " + std::string(to_string(operand.dtype))};
-    }
-  }
-  return Status::ok();
+  return product_type(node);
 }
 
 Result<Problem> make_problem(const NodeFacts& node) {
-  PENSTOCK_RETURN_IF_ERROR(check_types(node));
+  PENSTOCK_ASSIGN_OR_RETURN(const memory::data_type type, check_operands(node));
   const Shape& weights = node.inputs[1].shape;
   PENSTOCK_ASSIGN_OR_RETURN(
       const Window window,
@@ -76,8 +72,9 @@ Result<Problem> make_problem(const NodeFacts& node) {
   Problem problem;
   PENSTOCK_ASSIGN_OR_RETURN(problem.src, describe(node.inputs[0]));
   PENSTOCK_ASSIGN_OR_RETURN(problem.dst, describe(node.outputs[0]));
-  if (node.has_input(2)) problem.bias = plain_desc(node.inputs[2].shape);
-  problem.weights = grouped_weights(weights, node.attributes.get_int("group", 1));
+  if (node.has_input(2)) problem.bias = bias_desc(node.inputs[2], node.inputs[2].shape);
+  problem.given_weights =
+      plain_desc(grouped_weights(weights, node.attributes.get_int("group", 1)), type);
   problem.strides = window.strides;
   problem.dilations = window.dilations;
   for (int64_t& dilation : problem.dilations) --dilation;  // oneDNN counts the gaps
@@ -115,9 +112,8 @@ class ConvTactic : public Tactic {
   std::string_view name() const override { return "onednn.conv"; }
 
   Offer offer(const NodeFacts& node) const override {
-    if (const Status status = check_types(node); !status.is_ok()) {
-      return Offer::refuse(status.message());
-    }
+    const auto type = check_operands(node);
+    if (!type.is_ok()) return Offer::refuse(type.status().message());
     return offer_fastest(node, candidate_forms(node), implementation_of);
   }
 
@@ -125,16 +121,15 @@ class ConvTactic : public Tactic {
     if (node.inputs[1].data == nullptr) return std::vector<PackedConstant>();
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    return guarded([&] {
-      return pack_weights(node, plain_desc(problem.weights), problem.create().weights_desc());
-    });
+    return guarded(
+        [&] { return pack_weights(node, problem.given_weights, problem.create().weights_desc()); });
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
     PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
-                              weights_as_given(node, problem.weights, plain_desc(problem.weights)));
+                              weights_as_given(node, problem.given_weights));
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive,
                               choose_primitive(problem, given, !node.inputs[1].format.empty()));
     return guarded([&] {

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/onednn/memory_format.h"
 #include "ops/cpu_tactics.h"
+#include "ops/narrow_cases_testing.h"
 #include "ops/onednn_offer.h"
 #include "ops/onednn_tactics.h"
 #include "ops/testing.h"
@@ -59,6 +60,36 @@ TEST(OnednnConv, MatchesTheReference) {
   for (const ConvCase& c : kCases) {
     SCOPED_TRACE(to_string(c.x) + " * " + to_string(c.w));
     expect_matches_reference(onednn_conv(), op_case(c), terms(c.w));
+  }
+}
+
+TEST(OnednnConv, MultipliesSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    Taken count;
+    for (const ConvCase& c : kCases) {
+      SCOPED_TRACE(std::string(to_string(type)) + to_string(c.x) + " * " + to_string(c.w));
+      // The bias in float32, as a processor's plans have it, and in 16 bits.
+      expect_matches_where_taken(onednn_conv(), in_narrow_floats(op_case(c), type, {2}), terms(c.w),
+                                 count);
+      expect_matches_where_taken(onednn_conv(), in_narrow_floats(op_case(c), type), terms(c.w),
+                                 count);
+    }
+    EXPECT_LT(count.refused, count.taken / 2);
+  }
+}
+
+TEST(OnednnConv, AddsResidualsOfSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    for (const char* epilogue : {"add(3);relu", "silu;add(3)", "relu;mul(3)"}) {
+      for (const Shape& operand : {Shape{2, 64, 14, 13}, Shape{1, 64, 1, 1}}) {
+        SCOPED_TRACE(std::string(to_string(type)) + epilogue + to_string(operand));
+        OpCase c = op_case({{2, 64, 14, 13}, {64, 64, 3, 3}, {}, {1, 1, 1, 1}, {}, 1, epilogue});
+        c.inputs.push_back(random_tensor(DataType::kFloat32, operand, 4));
+        expect_matches_reference(onednn_conv(), in_narrow_floats(c, type, {2}), 576);
+      }
+    }
   }
 }
 

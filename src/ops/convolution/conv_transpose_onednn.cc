@@ -15,34 +15,29 @@ using dnnl::memory;
 using ir::Layout;
 using Primitive = dnnl::deconvolution_forward::primitive_desc;
 
-// ONNX's weights are [C, M / group, kernel...]; oneDNN's [group, M / group, C / group, kernel...].
-struct Weights {
-  Shape shape;
-  memory::desc given;  // ONNX's order, seen as oneDNN's
-};
-
-Weights make_weights(const NodeFacts& node) {
+// ONNX's order of weights, seen as oneDNN's: they are [C, M / group, kernel...], and [group, M /
+// group, C / group, kernel...].
+memory::desc given_weights(const NodeFacts& node, memory::data_type type) {
   const Shape& w = node.inputs[1].shape;
   const int64_t group = node.attributes.get_int("group", 1);
   const int64_t area = element_count(spatial_of(w));
-  Weights weights;
-  weights.shape = {w[1], w[0] / group};
+  Shape shape = {w[1], w[0] / group};
   memory::dims strides = {area, w[1] * area};
   if (group > 1) {
-    weights.shape.insert(weights.shape.begin(), group);
+    shape.insert(shape.begin(), group);
     strides.insert(strides.begin(), w[0] / group * w[1] * area);
   }
   int64_t stride = area;
   for (size_t i = 2; i < w.size(); ++i) {
     stride /= w[i];
-    weights.shape.push_back(w[i]);
+    shape.push_back(w[i]);
     strides.push_back(stride);
   }
-  weights.given = memory::desc(weights.shape, memory::data_type::f32, strides);
-  return weights;
+  return {shape, type, strides};
 }
 
 Result<Primitive> create_primitive(const NodeFacts& node) {
+  PENSTOCK_ASSIGN_OR_RETURN(const memory::data_type type, product_type(node));
   const Shape spatial = spatial_of(node.inputs[0].shape);
   PENSTOCK_ASSIGN_OR_RETURN(
       const TransposedWindow geometry,
@@ -60,10 +55,9 @@ Result<Primitive> create_primitive(const NodeFacts& node) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return guarded([&] {
-    const Weights weights = make_weights(node);
-    const memory::desc any(weights.shape, memory::data_type::f32, memory::format_tag::any);
+    const memory::desc any(given_weights(node, type).get_dims(), type, memory::format_tag::any);
     memory::desc bias;
-    if (node.has_input(2)) bias = plain_desc(node.inputs[2].shape);
+    if (node.has_input(2)) bias = bias_desc(node.inputs[2], node.inputs[2].shape);
     return Primitive(engine(), dnnl::prop_kind::forward_inference,
                      dnnl::algorithm::deconvolution_direct, src, any, bias, dst, window.strides,
                      dilations, window.pads_begin, pads_end, attributes);
@@ -75,11 +69,8 @@ class DeconvTactic : public Tactic {
   std::string_view name() const override { return "onednn.deconv"; }
 
   Offer offer(const NodeFacts& node) const override {
-    for (const Operand& operand : node.inputs) {
-      if (operand.present && operand.dtype != DataType::kFloat32) {
-        return Offer::refuse("computes in float32, not " + std::string(to_string(operand.dtype)));
-      }
-    }
+    const auto type = product_type(node);
+    if (!type.is_ok()) return Offer::refuse(type.status().message());
     if (node.inputs[0].shape.size() > 5) return Offer::refuse("takes one to three spatial axes");
     std::vector<Form> forms;
     for (Layout layout :
@@ -97,16 +88,18 @@ class DeconvTactic : public Tactic {
     if (node.inputs[1].data == nullptr) return std::vector<PackedConstant>();
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive, create_primitive(node));
-    return guarded(
-        [&] { return pack_weights(node, make_weights(node).given, primitive.weights_desc()); });
+    return guarded([&] {
+      const memory::desc wanted = primitive.weights_desc();
+      return pack_weights(node, given_weights(node, wanted.get_data_type()), wanted);
+    });
   }
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Primitive primitive, create_primitive(node));
-    const Weights weights = make_weights(node);
-    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
-                              weights_as_given(node, weights.shape, weights.given));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        const memory::desc given,
+        weights_as_given(node, given_weights(node, primitive.weights_desc().get_data_type())));
     return guarded([&] {
       return weighted_kernel(node, primitive, dnnl::deconvolution_forward(primitive), given);
     });

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/onednn/memory_format.h"
 #include "backends/cpu/onednn/primitive_kernel.h"
+#include "backends/cpu/sixteen_bits.h"
 #include "ops/convolution/window.h"
 #include "ops/onednn_offer.h"
 #include "ops/onednn_tactics.h"
@@ -89,7 +90,7 @@ class PoolTactic : public Tactic {
 
   Offer offer(const NodeFacts& node) const override {
     const Operand& x = node.inputs[0];
-    if (x.dtype != DataType::kFloat32) {
+    if (x.dtype != DataType::kFloat32 && !multiplies_sixteen_bits(x.dtype)) {
       return Offer::refuse("pools float32, not " + std::string(to_string(x.dtype)));
     }
     if (x.shape.size() < 3 || x.shape.size() > 5) {

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "ops/narrow_cases_testing.h"
 #include "ops/onednn_tactics.h"
 #include "ops/testing.h"
 
@@ -31,6 +32,23 @@ TEST(OnednnPool, MatchesTheReference) {
         expect_matches_reference(onednn_pool(), c, 9);
       }
     }
+  }
+}
+
+TEST(OnednnPool, TakesSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    Taken count;
+    for (const char* op : {"MaxPool", "AveragePool"}) {
+      for (const OpCase& c : {pool(op, {1, 64, 13, 13}, {3, 3}, {2, 2}, {1, 1, 1, 1}),
+                              pool(op, {2, 5, 7, 9}, {2, 3}, {1, 2}, {0, 1, 1, 0})}) {
+        expect_matches_where_taken(onednn_pool(), in_narrow_floats(c, type), 9, count);
+      }
+    }
+    const OpCase global{
+        "GlobalAveragePool", {}, {random_tensor(DataType::kFloat32, {2, 64, 7, 7}, 1)}};
+    expect_matches_where_taken(onednn_global_pool(), in_narrow_floats(global, type), 49, count);
+    EXPECT_LT(count.refused, count.taken);
   }
 }
 

@@ -146,9 +146,8 @@ class QuantizedConvTactic : public Tactic {
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    PENSTOCK_ASSIGN_OR_RETURN(
-        const memory::desc given,
-        weights_as_given(node, problem.given_weights.get_dims(), problem.given_weights));
+    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
+                              weights_as_given(node, problem.given_weights));
     return guarded([&] {
       const Primitive primitive = choose_primitive(problem, given, node.inputs[1].format);
       return quantized_kernel(node, problem, primitive, convolution_forward(primitive), given);

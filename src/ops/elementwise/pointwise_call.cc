@@ -55,6 +55,12 @@ bool is_float_or_bool(DataType dtype) {
   return dtype == DataType::kFloat32 || dtype == DataType::kBool;
 }
 
+// What a kernel computes in that loads and stores floats of 16 bits.
+DataType computed_in(DataType dtype) {
+  const bool is_narrow = dtype == DataType::kFloat16 || dtype == DataType::kBFloat16;
+  return is_narrow ? DataType::kFloat32 : dtype;
+}
+
 // A scalar constant may become a literal where another operand keeps the rank of the result.
 bool is_literal(const CallSource& source, size_t i) {
   if (!source.inputs[i].scalar) return false;
@@ -142,13 +148,14 @@ std::optional<std::string> pointwise_call(const ir::Node& node) {
 
 std::optional<std::string> pointwise_call(const backends::NodeFacts& node) {
   if (node.outputs.size() != 1) return std::nullopt;
-  CallSource source{node.op, node.attributes, {}, node.outputs[0].dtype};
+  CallSource source{node.op, node.attributes, {}, computed_in(node.outputs[0].dtype)};
   for (const backends::Operand& input : node.inputs) {
-    source.inputs.push_back({input.present, input.dtype, input.shape.size(), input.data != nullptr,
+    source.inputs.push_back({input.present, computed_in(input.dtype), input.shape.size(),
+                             input.data != nullptr,
                              read_scalar(input.dtype, input.shape, input.data)});
   }
   std::optional<std::string> text = call_text(source);
-  const bool is_float_clip = node.op == "Clip" && node.outputs[0].dtype == DataType::kFloat32;
+  const bool is_float_clip = node.op == "Clip" && source.result == DataType::kFloat32;
   if (text || !is_float_clip) return text;
   // Bounds that vary: the upper one last, as in Clip.
   const bool has_low = node.has_input(1) && !node.attributes.has("min");

@@ -29,7 +29,11 @@ bool is_quantization(const NodeFacts& node) {
 
 bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
-// One scale for all, or one for each index of the last axis, between float32 and 8 bits.
+bool is_float(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16;
+}
+
+// One scale for all, or one for each index of the last axis, between floats and 8 bits.
 Result<std::string> quantization_program(const NodeFacts& node) {
   const bool quantizes = node.op == "QuantizeLinear";
   const Operand& x = node.inputs[0];
@@ -37,9 +41,10 @@ Result<std::string> quantization_program(const NodeFacts& node) {
   const Operand& real = quantizes ? x : node.outputs[0];
   const Operand& bytes = quantizes ? node.outputs[0] : x;
   constexpr auto kFloat = static_cast<int64_t>(DataType::kFloat32);
-  if (real.dtype != DataType::kFloat32 || scale.dtype != DataType::kFloat32 ||
-      !is_byte(bytes.dtype) || node.attributes.get_int("precision", kFloat) != kFloat) {
-    return Status(StatusCode::kUnsupported, "quantizes between float32 and 8 bits");
+  if (!is_float(real.dtype) || scale.dtype != DataType::kFloat32 || !is_byte(bytes.dtype) ||
+      node.attributes.get_int("precision", kFloat) != kFloat) {
+    return Status(StatusCode::kUnsupported,
+                  "quantizes between floats of 16 or 32 bits and 8 bits, in float32");
   }
   const auto rank = static_cast<int64_t>(x.shape.size());
   const int64_t axis = node.attributes.get_int("axis", 1);
@@ -53,8 +58,21 @@ Result<std::string> quantization_program(const NodeFacts& node) {
   return std::string(node.has_input(2) ? "sub(i0,i2);mul(t0,i1)" : "mul(i0,i1)");
 }
 
+// Between floats: what is loaded is stored.
+Result<CompiledPointwise> compile_cast(const NodeFacts& node) {
+  if (!is_float(node.inputs[0].dtype) || !is_float(node.outputs[0].dtype)) {
+    return Status(StatusCode::kUnsupported, "converts between floats of 16 and 32 bits");
+  }
+  CompiledPointwise compiled;
+  compiled.instrs = {{simd::PointwiseOp::kLoad, 0, 0}, {simd::PointwiseOp::kStore, 0, 0}};
+  compiled.inputs = {0};
+  compiled.cost = 1;
+  return compiled;
+}
+
 // The program of a Pointwise node, or of the one operator that another node is.
 Result<CompiledPointwise> compile_node(const NodeFacts& node) {
+  if (node.op == "Cast") return compile_cast(node);
   std::string text = node.attributes.get_string("program");
   if (is_quantization(node)) {
     PENSTOCK_ASSIGN_OR_RETURN(text, quantization_program(node));
@@ -64,7 +82,7 @@ Result<CompiledPointwise> compile_node(const NodeFacts& node) {
       const DataType dtype = node.inputs.empty() ? DataType::kUndefined : node.inputs.back().dtype;
       return Status(StatusCode::kUnsupported,
                     node.op + " of " + std::string(to_string(dtype)) +
-                        " with these attributes is no expression of float32 and bool");
+                        " with these attributes is no expression of floats and bool");
     }
     text = std::move(*call);
     std::replace(text.begin(), text.end(), '$', 'i');
@@ -74,17 +92,17 @@ Result<CompiledPointwise> compile_node(const NodeFacts& node) {
     return Status(StatusCode::kInvalidArgument, "the program names an input that the node lacks");
   }
   for (const Operand& operand : node.inputs) {
-    const bool fits = operand.dtype == DataType::kFloat32 || operand.dtype == DataType::kBool ||
-                      is_byte(operand.dtype);
+    const bool fits =
+        is_float(operand.dtype) || operand.dtype == DataType::kBool || is_byte(operand.dtype);
     if (node.op == "Pointwise" && !fits) {
       return Status(StatusCode::kUnsupported,
                     "computes in float32, not " + std::string(to_string(operand.dtype)));
     }
   }
   const DataType result = node.outputs[0].dtype;
-  if (node.op == "Pointwise" && result != DataType::kFloat32 && !is_byte(result)) {
+  if (node.op == "Pointwise" && !is_float(result) && !is_byte(result)) {
     return Status(StatusCode::kUnsupported,
-                  "gives float32, int8 and uint8, not " + std::string(to_string(result)));
+                  "gives floats, int8 and uint8, not " + std::string(to_string(result)));
   }
   return compile_pointwise(program);
 }
@@ -147,6 +165,8 @@ class PointwiseKernel : public Kernel {
       case DataType::kBool: return simd::PointwiseType::kBool;
       case DataType::kInt8: return simd::PointwiseType::kInt8;
       case DataType::kUInt8: return simd::PointwiseType::kUInt8;
+      case DataType::kFloat16: return simd::PointwiseType::kFloat16;
+      case DataType::kBFloat16: return simd::PointwiseType::kBFloat16;
       default: return simd::PointwiseType::kFloat32;
     }
   }
@@ -174,7 +194,8 @@ class PointwiseKernel : public Kernel {
   int64_t padding_ = 0;
 };
 
-// Every float32 expression, fused or single, in any layout that its full-size operands share.
+// Every expression computed in float32, fused or single, in any layout that its full-size operands
+// share.
 class PointwiseTactic : public backends::Tactic {
  public:
   std::string_view name() const override { return "simd.pointwise"; }
@@ -267,8 +288,10 @@ class PointwiseTactic : public backends::Tactic {
 
 TacticList pointwise_simd_tactics() {
   static const PointwiseTactic kTactic;
-  TacticList tactics = {
-      {"Pointwise", &kTactic}, {"QuantizeLinear", &kTactic}, {"DequantizeLinear", &kTactic}};
+  TacticList tactics = {{"Pointwise", &kTactic},
+                        {"Cast", &kTactic},
+                        {"QuantizeLinear", &kTactic},
+                        {"DequantizeLinear", &kTactic}};
   for (const PointwiseFunction& function : pointwise_functions()) {
     const bool listed = std::any_of(tactics.begin(), tactics.end(),
                                     [&](const auto& entry) { return entry.first == function.op; });

@@ -4,6 +4,7 @@
 #include "backends/cpu/cpu_stream.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/elementwise/pointwise_compile.h"
+#include "ops/narrow_cases_testing.h"
 #include "ops/testing.h"
 
 namespace penstock::ops::test {
@@ -55,6 +56,41 @@ TEST(SimdPointwise, SingleOperators) {
     expect_matches_reference(tactic(), {"Where", {}, {condition, x, y}});
     expect_matches_reference(tactic(), {"And", {}, {condition, condition}, {DataType::kBool}});
     expect_matches_reference(tactic(), {"Not", {}, {condition}, {DataType::kBool}});
+  }
+}
+
+TEST(SimdPointwise, LoadsAndStoresSixteenBits) {
+  for (DataType type : kNarrowFloats) {
+    for (const Shape& shape : kSizes) {
+      const HostTensor x = random(shape, 1);
+      const HostTensor y = random(shape, 2);
+      for (const OpCase& c : {fused("add(i0,i1);gelu(t0)", {x, y}), OpCase{"Add", {}, {x, y}},
+                              fused("mul(i0,2);relu(t0);add(t1,i1)", {x, random({}, 3)})}) {
+        expect_matches_reference(tactic(), in_narrow_floats(c, type), 16);
+      }
+      // A single operator's, mixed with float32, and with both kinds of result.
+      OpCase mixed = in_narrow_floats(fused("add(i0,i1)", {x, y}), type, {1});
+      expect_matches_reference(tactic(), mixed);
+      mixed.output_types = {DataType::kFloat32};
+      expect_matches_reference(tactic(), mixed);
+    }
+    const HostTensor image = random({2, 19, 5, 6}, 1);
+    const HostTensor channels = random({19, 1, 1}, 2);
+    expect_matches_reference(
+        tactic(), in_narrow_floats(fused("mul(i0,i1);silu(t0)", {image, channels}), type), 16);
+  }
+}
+
+TEST(SimdPointwise, CastsBetweenFloats) {
+  const DataType types[] = {DataType::kFloat32, DataType::kFloat16, DataType::kBFloat16};
+  for (DataType from : types) {
+    for (DataType to : types) {
+      for (const Shape& shape : kSizes) {
+        OpCase c{"Cast", {}, {random_tensor(from, shape, 1, -4, 4)}, {to}};
+        c.attributes.set("to", static_cast<int64_t>(to));
+        expect_gives(tactic(), c, reference(c));
+      }
+    }
   }
 }
 

@@ -20,15 +20,14 @@ using ir::Layout;
 // Form::config of the variant that multiplies by a constant matrix in oneDNN's packed form.
 constexpr std::string_view kInnerProduct = "inner_product";
 
-memory::desc strided(const FlatMatMul::Matrices& matrices) {
-  return {matrices.shape, memory::data_type::f32, matrices.strides};
+memory::desc strided(const FlatMatMul::Matrices& matrices, memory::data_type type) {
+  return {matrices.shape, type, matrices.strides};
 }
 
 // A node as one primitive: either kind, with weights in whatever form it wants.
 struct Problem {
   FlatMatMul flat;
   memory::desc src, bias, dst;
-  Shape weights_shape;
   memory::desc given_weights;  // b as the model has it
   PostOps post_ops;
   bool is_inner_product = false;
@@ -46,7 +45,7 @@ struct Problem {
     return {engine(), src, packed, bias, dst, post_ops.attributes()};
   }
   memory::desc any_weights() const {
-    return {weights_shape, memory::data_type::f32, memory::format_tag::any};
+    return {given_weights.get_dims(), given_weights.get_data_type(), memory::format_tag::any};
   }
 };
 
@@ -60,35 +59,26 @@ Status add_bias(const NodeFacts& node, Problem& problem) {
   PENSTOCK_ASSIGN_OR_RETURN(Shape shape, flat.operand_shape(node.inputs[2].shape));
   const bool is_row = shape.back() == flat.n && element_count(shape) == flat.n;
   if (is_row && flat.alpha == 1.0f) {
-    problem.bias = plain_desc(problem.is_inner_product ? Shape{flat.n} : shape);
+    problem.bias = bias_desc(node.inputs[2], problem.is_inner_product ? Shape{flat.n} : shape);
   } else {
-    problem.post_ops.add_binary(dnnl::algorithm::binary_add, 2, plain_desc(shape));
+    problem.post_ops.add_binary(dnnl::algorithm::binary_add, 2, bias_desc(node.inputs[2], shape));
   }
   return Status::ok();
 }
 
 Result<Problem> make_problem(const NodeFacts& node) {
-  for (const Operand& operand : node.inputs) {
-    if (operand.present && operand.dtype != DataType::kFloat32) {
-      return Status(StatusCode::kUnsupported,
-                    "computes in float32, not " + std::string(to_string(operand.dtype)));
-    }
-  }
+  PENSTOCK_ASSIGN_OR_RETURN(const memory::data_type type, product_type(node));
   Problem problem;
   PENSTOCK_ASSIGN_OR_RETURN(problem.flat, flatten_matmul(node));
   const FlatMatMul& flat = problem.flat;
   problem.is_inner_product = node.config == kInnerProduct;
   PENSTOCK_RETURN_IF_ERROR(flat.check_primitive());
   const auto guard = guarded([&] {
-    problem.src = strided(flat.a_matrices());
-    problem.dst = plain_desc(flat.result);
-    if (problem.is_inner_product) {
-      problem.weights_shape = {flat.n, flat.k};
-      problem.given_weights = strided({problem.weights_shape, {flat.b_column, flat.b_row}});
-    } else {
-      problem.weights_shape = flat.b_matrices().shape;
-      problem.given_weights = strided(flat.b_matrices());
-    }
+    problem.src = strided(flat.a_matrices(), type);
+    problem.dst = plain_desc(flat.result, type);
+    problem.given_weights = problem.is_inner_product
+                                ? strided({{flat.n, flat.k}, {flat.b_column, flat.b_row}}, type)
+                                : strided(flat.b_matrices(), type);
     return true;
   });
   PENSTOCK_RETURN_IF_ERROR(guard.status());
@@ -97,7 +87,7 @@ Result<Problem> make_problem(const NodeFacts& node) {
       node,
       [&](size_t input) -> Result<memory::desc> {
         PENSTOCK_ASSIGN_OR_RETURN(const Shape shape, flat.operand_shape(node.inputs[input].shape));
-        return plain_desc(shape);
+        return bias_desc(node.inputs[input], shape);
       },
       problem.post_ops));
   return problem;
@@ -147,7 +137,7 @@ class MatMulTactic : public Tactic {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
     PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
-                              weights_as_given(node, problem.weights_shape, problem.given_weights));
+                              weights_as_given(node, problem.given_weights));
     return guarded([&]() -> std::unique_ptr<Kernel> {
       return problem.is_inner_product
                  ? make_kernel<dnnl::inner_product_forward>(

@@ -3,6 +3,7 @@
 
 #include "ops/cpu_tactics.h"
 #include "ops/matmul/matmul_cases_testing.h"
+#include "ops/narrow_cases_testing.h"
 #include "ops/onednn_tactics.h"
 
 namespace penstock::ops::test {
@@ -21,6 +22,35 @@ TEST(OnednnMatMul, RunsEveryEpilogue) {
     SCOPED_TRACE(epilogue);
     const MatMulCase c{{9, 33}, {33, 21}, {21}, false, false, 1.0f, epilogue};
     expect_matches_reference(onednn_matmul(), c.op_case(true), c.terms());
+  }
+}
+
+TEST(OnednnMatMul, MultipliesSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    Taken count;
+    for (const MatMulCase& c : matmul_cases()) {
+      for (bool constant : {false, true}) {
+        SCOPED_TRACE(std::string(to_string(type)) + " " + c.text());
+        const OpCase wide = c.op_case(constant);
+        expect_matches_where_taken(onednn_matmul(), in_narrow_floats(wide, type, {2}), c.terms(),
+                                   count);
+        expect_matches_where_taken(onednn_matmul(), in_narrow_floats(wide, type), c.terms(), count);
+      }
+    }
+    EXPECT_LT(count.refused, count.taken / 2);
+  }
+}
+
+TEST(OnednnMatMul, RunsEveryEpilogueInSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    for (const char* epilogue : matmul_epilogues()) {
+      SCOPED_TRACE(epilogue);
+      const MatMulCase c{{9, 64}, {64, 48}, {48}, false, false, 1.0f, epilogue};
+      expect_matches_reference(onednn_matmul(), in_narrow_floats(c.op_case(true), type, {2}),
+                               c.terms());
+    }
   }
 }
 

@@ -159,9 +159,8 @@ class QuantizedMatMulTactic : public Tactic {
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     const ThreadScope scope(node.threads);
     PENSTOCK_ASSIGN_OR_RETURN(const Problem problem, make_problem(node));
-    PENSTOCK_ASSIGN_OR_RETURN(
-        const memory::desc given,
-        weights_as_given(node, problem.given_weights.get_dims(), problem.given_weights));
+    PENSTOCK_ASSIGN_OR_RETURN(const memory::desc given,
+                              weights_as_given(node, problem.given_weights));
     return guarded([&]() -> std::unique_ptr<Kernel> {
       return problem.is_inner_product
                  ? make_kernel<dnnl::inner_product_forward>(

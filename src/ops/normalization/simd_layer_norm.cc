@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/cpu_stream.h"
 #include "backends/cpu/simd/rows.h"
+#include "ops/narrow_rows.h"
 #include "ops/normalization/normalization.h"
 #include "ops/normalization/simd_norms.h"
 #include "ops/parallel_slots.h"
@@ -15,10 +16,20 @@ using backends::Offer;
 using backends::Operand;
 using backends::TensorView;
 
+// Over float32, or over 16 bits that are widened on their way; scale and bias are float32.
 class LayerNormKernel : public Kernel {
  public:
-  LayerNormKernel(int64_t rows, int64_t cols, float epsilon, bool is_rms)
-      : rows_(rows), cols_(cols), epsilon_(epsilon), is_rms_(is_rms) {}
+  LayerNormKernel(int64_t rows, int64_t cols, const NodeFacts& node)
+      : narrow_(narrow_float(node.inputs[0].dtype)),
+        threads_(node.threads),
+        rows_(rows),
+        cols_(cols),
+        epsilon_(node.attributes.get_float("epsilon", 1e-5f)),
+        is_rms_(node.op == "RMSNormalization") {}
+
+  size_t workspace_bytes() const override {
+    return narrow_ ? static_cast<size_t>(threads_ * thread_floats()) * sizeof(float) : 0;
+  }
 
   Status run(KernelRun& run) const override {
     const Shape& shape = *run.input(0).shape;
@@ -26,6 +37,10 @@ class LayerNormKernel : public Kernel {
     TensorView sum;
     if (run.has_output(1)) {
       PENSTOCK_ASSIGN_OR_RETURN(sum, run.output(1, shape));
+    }
+    if (narrow_) {
+      run_narrow(run, y, sum);
+      return Status::ok();
     }
     Pointers p{run.input(0).as<const float>(),
                floats(run, 3),
@@ -53,6 +68,38 @@ class LayerNormKernel : public Kernel {
     return run.has_input(i) ? run.input(i).as<const float>() : nullptr;
   }
 
+  // Of one thread: the rows widened together, and their residuals.
+  int64_t thread_floats() const { return 2 * widened_rows(cols_) * cols_; }
+
+  void run_narrow(const KernelRun& run, const TensorView& y, const TensorView& sum) const {
+    const auto* x = run.input(0).as<const uint16_t>();
+    const auto* residual = run.has_input(3) ? run.input(3).as<const uint16_t>() : nullptr;
+    auto* workspace = static_cast<float*>(run.workspace());
+    const int64_t together = widened_rows(cols_);
+    const int64_t parts = (rows_ + together - 1) / together;
+    const int64_t grain = std::max<int64_t>(1, rows_per_thread(cols_) / together);
+    const auto part_of = [&](int64_t part_index, float* wide) {
+      float* added = wide + together * cols_;
+      const int64_t rows = std::min(together, rows_ - part_index * together);
+      const int64_t at = part_index * together * cols_;
+      const int64_t n = rows * cols_;
+      floats_.widen(*narrow_, x + at, wide, n);
+      if (residual != nullptr) floats_.widen(*narrow_, residual + at, added, n);
+      const bool has_sum = sum.data != nullptr;
+      part({wide, residual != nullptr ? added : nullptr, run.input(1).as<const float>(),
+            floats(run, 2), has_sum ? added : nullptr, wide},
+           0, rows);
+      floats_.narrow(*narrow_, wide, y.as<uint16_t>() + at, n);
+      if (has_sum) floats_.narrow(*narrow_, added, sum.as<uint16_t>() + at, n);
+    };
+    parallel_slots(backends::team_of(run.stream()), threads_, parts, grain,
+                   [&](int64_t begin, int64_t end, int64_t slot) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       part_of(i, workspace + slot * thread_floats());
+                     }
+                   });
+  }
+
   void part(const Pointers& p, int64_t first, int64_t rows) const {
     const int64_t at = first * cols_;
     if (is_rms_) {
@@ -66,6 +113,9 @@ class LayerNormKernel : public Kernel {
   }
 
   const simd::RowKernels& kernels_ = simd::row_kernels();
+  const simd::NarrowFloatKernels& floats_ = simd::narrow_float_kernels();
+  std::optional<simd::NarrowFloat> narrow_;
+  int threads_;
   int64_t rows_;
   int64_t cols_;
   float epsilon_;
@@ -89,9 +139,12 @@ class LayerNormTactic : public backends::Tactic {
   Offer offer(const NodeFacts& node) const override {
     const Result<std::pair<int64_t, int64_t>> matrix = matrix_of(node);
     if (!matrix.is_ok()) return Offer::refuse(matrix.status().message());
-    for (const Operand& operand : node.inputs) {
-      if (operand.present && operand.dtype != DataType::kFloat32) {
-        return Offer::refuse("only float32");
+    const DataType type = node.inputs[0].dtype;
+    if (type != DataType::kFloat32 && !narrow_float(type)) return Offer::refuse("only floats");
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const DataType wanted = i == 3 ? type : DataType::kFloat32;
+      if (node.has_input(i) && node.inputs[i].dtype != wanted) {
+        return Offer::refuse("scale and bias are float32, the residual is of the type of x");
       }
     }
     for (size_t i = 1; i <= 2; ++i) {
@@ -107,9 +160,8 @@ class LayerNormTactic : public backends::Tactic {
 
   Result<std::unique_ptr<Kernel>> bind(const NodeFacts& node) const override {
     PENSTOCK_ASSIGN_OR_RETURN(const auto matrix, matrix_of(node));
-    return std::unique_ptr<Kernel>(std::make_unique<LayerNormKernel>(
-        matrix.first, matrix.second, node.attributes.get_float("epsilon", 1e-5f),
-        node.op == "RMSNormalization"));
+    return std::unique_ptr<Kernel>(
+        std::make_unique<LayerNormKernel>(matrix.first, matrix.second, node));
   }
 
   bool can_run_in_place(const NodeFacts&, size_t input) const override { return input == 0; }

@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/simd_norms.h"
 
+#include "ops/narrow_cases_testing.h"
 #include "ops/testing.h"
 
 namespace penstock::ops::test {
@@ -32,9 +33,49 @@ TEST(SimdSoftmax, Literal) {
                {floats({2, 1}, {0.5, 0.5})});
 }
 
-TEST(SimdSoftmax, RefusesHalf) {
-  const OpCase c{"Softmax", {}, {tensor(DataType::kFloat16, {2}, {1, 2})}, {DataType::kFloat16}};
-  EXPECT_EQ(simd_softmax().offer(node_facts(c, reference(c))).refusal, "only float32");
+TEST(SimdSoftmax, WidensRowsOfSixteenBits) {
+  uint32_t seed = 1;
+  for (DataType type : kNarrowFloats) {
+    for (const Shape& shape :
+         {Shape{3, 7}, Shape{4, 1000}, Shape{300, 33}, Shape{0, 5}, Shape{9}}) {
+      const HostTensor x = random_tensor(kFloat, shape, seed++, -30, 30);
+      for (const char* op : {"Softmax", "LogSoftmax"}) {
+        expect_matches_reference(simd_softmax(), in_narrow_floats({op, with_axis(-1), {x}}, type),
+                                 16);
+      }
+    }
+  }
+}
+
+TEST(SimdSoftmax, RefusesSixteenBitsAlongOtherAxes) {
+  const OpCase c{"Softmax",
+                 with_axis(0),
+                 {tensor(DataType::kFloat16, {2, 2}, {1, 2, 3, 4})},
+                 {DataType::kFloat16}};
+  EXPECT_EQ(simd_softmax().offer(node_facts(c, reference(c))).refusal,
+            "of 16 bits only along the last axis");
+}
+
+TEST(SimdLayerNorm, WidensRowsOfSixteenBits) {
+  uint32_t seed = 90;
+  for (DataType type : kNarrowFloats) {
+    for (const Shape& shape : {Shape{3, 7}, Shape{2, 5, 768}, Shape{0, 4}, Shape{130, 33}}) {
+      const Shape row = {shape.back()};
+      const HostTensor x = random_tensor(kFloat, shape, seed++);
+      const HostTensor residual = random_tensor(kFloat, shape, seed++);
+      const HostTensor scale = random_tensor(kFloat, row, seed++);
+      const HostTensor bias = random_tensor(kFloat, row, seed++);
+      ir::Attributes epsilon;
+      epsilon.set("epsilon", 1e-2f);
+      const std::string op = "LayerNormalization";
+      for (const OpCase& c :
+           {OpCase{op, epsilon, {x, scale, bias}}, OpCase{op, epsilon, {x, scale, bias, residual}},
+            OpCase{op, epsilon, {x, scale, {}, residual}, {kFloat, kFloat}},
+            OpCase{"RMSNormalization", epsilon, {x, scale}}}) {
+        expect_matches_reference(simd_layer_norm(), in_narrow_floats(c, type, {1, 2}), 16);
+      }
+    }
+  }
 }
 
 TEST(SimdLayerNorm, MatchesReference) {
