@@ -13,6 +13,7 @@
 #include "compiler/code_cache.h"
 #include "compiler/contracts.h"
 #include "compiler/lower.h"
+#include "compiler/processor_precision.h"
 #include "compiler/profile.h"
 #include "compiler/report.h"
 #include "compiler/warnings.h"
@@ -144,6 +145,34 @@ tune::TuneOptions tune_options(const BuildOptions& options, tune::SymbolValues s
   tuning.cancelled = options.cancelled;
   tuning.log = options.log;
   return tuning;
+}
+
+// In 16 bits what is faster so.
+Status lower_on_processor(Compilation& work, const BuildOptions& options, int threads,
+                          backends::Backend& backend, Sharing& sharing) {
+  begin_phase(options, "choose precisions", 0.05);
+  std::vector<tune::TuneOptions> profiles;
+  for (const OptimizationProfile& profile : work.profiles) {
+    PENSTOCK_ASSIGN_OR_RETURN(tune::SymbolValues symbols,
+                              compiler::opt_symbols(work.graph, profile));
+    profiles.push_back(tune_options(options, std::move(symbols), threads));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const compiler::ProcessorPrecision precision,
+                            compiler::lower_for_processor(work.graph, options.precision,
+                                                          backends::sixteen_bit_instructions(),
+                                                          backend, profiles, sharing.cache));
+  PENSTOCK_RETURN_IF_ERROR(sharing.cache.save());
+  if (options.log && !precision.log.empty()) options.log(precision.log);
+  if (!precision.warning.empty()) add_warning(options, work.summary, precision.warning);
+  return Status::ok();
+}
+
+// What the plan's kernels need.
+std::string instruction_set_of(const ir::Graph& graph, const backends::Backend& backend) {
+  if (!backend.is_host_memory()) return backend.instruction_set();
+  const std::string needed =
+      compiler::sixteen_bit_products(graph, backends::sixteen_bit_instructions());
+  return needed.empty() ? backend.instruction_set() : needed;
 }
 
 // One profile's program, on the constants and measurements that all share.
@@ -285,15 +314,13 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
     backend->memory_budget().set_limit(options.memory_limit_bytes);
   }
   const backends::CurrentDevice current(*backend);
+  Sharing sharing;
+  PENSTOCK_ASSIGN_OR_RETURN(sharing.cache, tune::TimingCache::load(options.timing_cache));
+  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
   if (options.precision != DataType::kFloat32) {
-    if (backend->is_host_memory()) {
-      add_warning(options, work.summary,
-                  std::string(to_string(options.precision)) +
-                      " was asked for, and this processor (" + backend->instruction_set() +
-                      ") computes in float32 here: so does the plan");
-    } else {
-      PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(work.graph, options.precision));
-    }
+    PENSTOCK_RETURN_IF_ERROR(backend->is_host_memory()
+                                 ? lower_on_processor(work, options, threads, *backend, sharing)
+                                 : passes::lower_precision(work.graph, options.precision));
   }
   if (options.tf32 && backend->is_host_memory()) {
     add_warning(options, work.summary, "TF32 was asked for, which processors do not compute in");
@@ -312,11 +339,9 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   Tuned tuned;
   tuned.contents.model_name = work.graph.name;
   tuned.contents.backend = backend->name();
-  tuned.contents.instruction_set = backend->instruction_set();
+  tuned.contents.instruction_set = instruction_set_of(work.graph, *backend);
   tuned.contents.fingerprint = backend->fingerprint();
-  tuned.contents.threads = options.threads == 0 ? backends::processor_count() : options.threads;
-  Sharing sharing;
-  PENSTOCK_ASSIGN_OR_RETURN(sharing.cache, tune::TimingCache::load(options.timing_cache));
+  tuned.contents.threads = threads;
   for (size_t i = 0; i < work.profiles.size(); ++i) {
     const Status status = add_program(work, i, options, *backend, sharing, tuned);
     if (status.is_ok()) continue;

@@ -84,7 +84,9 @@ float largest_of(DataType target) {
   return target == DataType::kFloat16 ? 65504.0f : 3.3895314e38f;
 }
 
-ir::ConstantRef convert(const ir::Constant& constant, DataType target) {
+}  // namespace
+
+ir::ConstantRef to_sixteen_bits(const ir::Constant& constant, DataType target) {
   ir::ConstantRef result = ir::make_constant(target, constant.shape, nullptr);
   auto* bits = reinterpret_cast<uint16_t*>(const_cast<std::byte*>(result->data));
   const float most = largest_of(target);
@@ -95,14 +97,34 @@ ir::ConstantRef convert(const ir::Constant& constant, DataType target) {
   return result;
 }
 
+bool is_lowered_on_processors(std::string_view op, size_t input) {
+  if (stays_float32(op, input)) return false;
+  if (op == "QuantizeLinear") return false;  // takes any float as it is
+  const bool has_bias = op == "Conv" || op == "ConvTranspose" || op == "MatMul";
+  const bool is_norm = op == "LayerNormalization" || op == "RMSNormalization";
+  return !(has_bias && input == 2) && !(is_norm && (input == 1 || input == 2));
+}
+
+bool tells_output_type(const Node& node) {
+  if (contains(kQuantized, node.op)) return true;
+  return node.op == "Pointwise" &&
+         std::none_of(node.inputs.begin(), node.inputs.end(), [](const Value* input) {
+           return input != nullptr && is_floating(input->dtype);
+         });
+}
+
+namespace {
+
 class Lowering {
  public:
-  Lowering(Graph& graph, DataType target) : graph_(graph), target_(target) {}
+  Lowering(Graph& graph, DataType target, const ChooseNode& chosen)
+      : graph_(graph), target_(target), chosen_(chosen) {}
 
   void run() {
     ir::Region& region = graph_.main;
     for (auto at = region.nodes.begin(); at != region.nodes.end(); ++at) {
-      if (!at->regions.empty() || !keeps_accuracy_in_16_bits(at->op)) {
+      if (!at->regions.empty() || !keeps_accuracy_in_16_bits(at->op) ||
+          (chosen_ && !chosen_(*at))) {
         restore_inputs(at);
       } else {
         lower(at);
@@ -133,7 +155,7 @@ class Lowering {
     if (!value->is_constant()) return cast(where, value, target_, lower_of_);
     Value*& constant = lower_of_[value];
     if (constant == nullptr) {
-      constant = graph_.add_constant(value->name, convert(*value->constant, target_));
+      constant = graph_.add_constant(value->name, to_sixteen_bits(*value->constant, target_));
     }
     return constant;
   }
@@ -148,19 +170,13 @@ class Lowering {
   void lower(ir::NodeIterator node) {
     for (size_t i = 0; i < node->inputs.size(); ++i) {
       if (node->op == "QuantizeLinear" && i == 0) continue;  // any float, without rounding it first
-      if (stays_float32(node->op, i)) {
+      if (chosen_ ? !is_lowered_on_processors(node->op, i) : stays_float32(node->op, i)) {
         node->inputs[i] = restored(node, node->inputs[i]);
       } else {
         node->inputs[i] = lowered(node, node->inputs[i]);
       }
     }
-    // Without a floating operand, an attribute tells the result's type.
-    const bool gives_float = node->outputs[0]->dtype == DataType::kFloat32;
-    const bool has_float = std::any_of(node->inputs.begin(), node->inputs.end(), [&](Value* input) {
-      return input != nullptr && input->dtype == target_;
-    });
-    if (gives_float &&
-        (contains(kQuantized, node->op) || (node->op == "Pointwise" && !has_float))) {
+    if (node->outputs[0]->dtype == DataType::kFloat32 && tells_output_type(*node)) {
       node->attributes.set("output_dtype", static_cast<int64_t>(target_));
     }
     for (Value* output : node->outputs) {
@@ -192,6 +208,7 @@ class Lowering {
 
   Graph& graph_;
   DataType target_;
+  const ChooseNode& chosen_;  // for a processor; empty: all, for a GPU
   std::unordered_set<const Value*> lowered_;
   std::unordered_map<Value*, Value*> lower_of_;  // of float32 values
   std::unordered_map<Value*, Value*> float_of_;  // of lowered ones
@@ -216,11 +233,15 @@ void allow_tf32(ir::Graph& graph) {
 }
 
 Status lower_precision(ir::Graph& graph, DataType target) {
+  return lower_precision(graph, target, {});
+}
+
+Status lower_precision(ir::Graph& graph, DataType target, const ChooseNode& chosen) {
   if (target != DataType::kFloat16 && target != DataType::kBFloat16) {
     return {StatusCode::kInvalidArgument,
             std::string(to_string(target)) + " is no 16-bit float to compute in"};
   }
-  Lowering(graph, target).run();
+  Lowering(graph, target, chosen).run();
   return ir::verify(graph);
 }
 

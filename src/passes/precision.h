@@ -3,6 +3,7 @@
 
 #include <penstock/status.h>
 
+#include <functional>
 #include <string_view>
 
 #include "ir/graph.h"
@@ -14,6 +15,18 @@ namespace penstock::passes {
 // outputs of the graph keep their types behind a Cast, and so do the operands of all other
 // operators. Finite constants beyond the range of the target become its largest numbers.
 Status lower_precision(ir::Graph& graph, DataType target);
+
+// Same for a processor, whose kernels add biases and scale norms in float32: only the nodes of the
+// main region that `chosen` names.
+using ChooseNode = std::function<bool(const ir::Node& node)>;
+Status lower_precision(ir::Graph& graph, DataType target, const ChooseNode& chosen);
+
+// What the second form makes of input i of a node that it lowers, where that is float32.
+bool is_lowered_on_processors(std::string_view op, size_t input);
+// True for a node whose result's type is told by attribute "output_dtype".
+bool tells_output_type(const ir::Node& node);
+// The constant's float32 elements in 16 bits.
+ir::ConstantRef to_sixteen_bits(const ir::Constant& constant, DataType target);
 
 // Lets convolutions and matrix products of float32 in the main region round their factors to TF32:
 // their attribute "tf32" becomes 1.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ir/late.h"
+#include "ops/cost.h"
 #include "ops/onednn_offer.h"
 #include "ops/op_definition.h"
 
@@ -33,6 +34,14 @@ bool is_view(const ir::Node& node) {
 namespace {
 
 bool is_reference(const Tactic& tactic) { return tactic.name().substr(0, 10) == "reference."; }
+
+// Microseconds on a processor that nobody measured: for choices between kernels of one node.
+double estimate(const NodeFacts& facts) {
+  constexpr double kOperations = 1e5, kBytes = 1e4;  // a microsecond
+  const ops::Cost cost = ops::cost_of(facts);
+  const bool is_narrow = !facts.inputs.empty() && size_of(facts.inputs[0].dtype) < sizeof(float);
+  return cost.operations / (is_narrow ? 2 * kOperations : kOperations) + cost.bytes / kBytes;
+}
 
 }  // namespace
 
@@ -145,6 +154,23 @@ void Tuner::consider_all(backends::Backend& backend, const ir::Node& node, const
       consider(*tactic, facts, fixed, &backend == &host_, candidates);
     }
   }
+}
+
+std::optional<double> Tuner::fastest(const ir::Node& node, const NodeFacts& facts) {
+  if (!open_streams().is_ok()) return std::nullopt;
+  NodeCandidates candidates;
+  candidates.node = &node;
+  for (const backends::TacticSource* source : backend_.tactic_sources()) {
+    if (!is_used(*source) || source->name() == "reference") continue;
+    for (const Tactic* tactic : source->tactics_for(node.op)) {
+      consider(*tactic, facts, true, &backend_ == &host_, candidates);
+    }
+  }
+  if (candidates.usable.empty()) return std::nullopt;
+  if (options_.level == 0) return estimate(facts);
+  double least = candidates.all[candidates.usable[0]].microseconds;
+  for (size_t i : candidates.usable) least = std::min(least, candidates.all[i].microseconds);
+  return least;
 }
 
 void Tuner::log(const NodeCandidates& candidates) const {

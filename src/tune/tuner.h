@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -72,6 +73,10 @@ class Tuner {
   bool is_mixed() const { return &backend_ != &host_; }
   // What copies tensors on the device, or the host.
   const backends::Tactic* copier(bool on_device) const;
+  // The time of the fastest tactic of the device for these facts, in any of its forms; nothing
+  // where only a reference kernel runs them. At level 0 an estimate.
+  std::optional<double> fastest(const ir::Node& node, const backends::NodeFacts& facts);
+  const TuneOptions& options() const { return options_; }
   // The best way to turn `value` from one layout into another: its time and tactic.
   Result<Candidate> reorder(const ir::Value& value, ir::Layout from, ir::Layout to);
 
