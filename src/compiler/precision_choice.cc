@@ -66,12 +66,18 @@ class Choice {
     const size_t vertex = cut_.add_vertex(
         first, may_move ? nanoseconds(*times.in_sixteen_bits) : MinimumCut::kForbidden);
     vertices_[&node] = vertex;
-    for (const Value* output : node.outputs) producers_[output] = vertex;
+    size_t writer = vertex;
+    if (passes::stores_any_float(node.op)) {
+      writer = cut_.add_vertex(0, 0);
+      cut_.add_price(vertex, writer, MinimumCut::kForbidden);  // 16 bits of a node in float32
+    }
+    for (const Value* output : node.outputs) producers_[output] = writer;
   }
 
   void add_reads(const Node& node) {
-    for (const Value* input : node.inputs) {
-      if (is_cast(input)) read(*input, vertices_.at(&node));
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!is_cast(node.inputs[i])) continue;
+      read(*node.inputs[i], vertices_.at(&node), passes::reads_any_float(node.op, i));
     }
     // Bodies read what is around them in float32.
     for (const auto& nested : node.regions) {
@@ -88,7 +94,8 @@ class Choice {
     if (is_cast(value) && producers_.count(value) != 0) read(*value, whole_);
   }
 
-  void read(const Value& value, size_t reader) {
+  // In float32 by a reader on the first side, in 16 bits by one on the second, or as it comes.
+  void read(const Value& value, size_t reader, bool as_it_comes = false) {
     auto known = casts_.find(&value);
     if (known == casts_.end()) {
       const auto from = producers_.find(&value);
@@ -98,7 +105,9 @@ class Choice {
       cut_.add_price(casts.to_float32, writer, price(value, false));
       known = casts_.emplace(&value, casts).first;
     }
-    cut_.add_price(known->second.to_sixteen_bits, reader, MinimumCut::kForbidden);
+    if (!as_it_comes) {
+      cut_.add_price(known->second.to_sixteen_bits, reader, MinimumCut::kForbidden);
+    }
     cut_.add_price(reader, known->second.to_float32, MinimumCut::kForbidden);
   }
 
@@ -120,7 +129,8 @@ NodeFacts lowered_facts(const Node& node, NodeFacts facts, DataType type,
   for (size_t i = 0; i < facts.inputs.size(); ++i) {
     backends::Operand& operand = facts.inputs[i];
     if (!operand.present || operand.dtype != DataType::kFloat32) continue;
-    if (!passes::is_lowered_on_processors(node.op, i)) continue;
+    const bool is_operand = node.op != "QuantizeLinear" && passes::reads_any_float(node.op, i);
+    if (!is_operand && !passes::reads_sixteen_bits(node.op, i)) continue;
     operand.dtype = type;
     if (operand.data == nullptr) continue;
     keep.push_back(passes::to_sixteen_bits(*node.inputs[i]->constant, type));

@@ -1,6 +1,8 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "ops/onednn_post_ops.h"
 
+#include "backends/cpu/sixteen_bits.h"
+
 namespace penstock::ops {
 namespace {
 
@@ -56,8 +58,7 @@ void append_activation(const EpilogueStep& step, PostOps& post_ops) {
 bool is_post_operand(const backends::NodeFacts& node, size_t i) {
   if (!node.has_input(i)) return false;
   const DataType type = node.inputs[i].dtype;
-  const bool is_sixteen_bits = type == DataType::kFloat16 || type == DataType::kBFloat16;
-  return type == DataType::kFloat32 || (is_sixteen_bits && type == node.outputs[0].dtype);
+  return type == DataType::kFloat32 || backends::multiplies_sixteen_bits(type);
 }
 
 Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& describe_operand,
@@ -72,7 +73,7 @@ Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& d
     const auto input = static_cast<size_t>(step.input);
     if (!is_post_operand(node, input)) {
       return {StatusCode::kUnsupported, "epilogue operand " + std::to_string(step.input) +
-                                            " is neither float32 nor of the result's type"};
+                                            " is neither float32 nor of 16 bits that this processor multiplies"};
     }
     PENSTOCK_ASSIGN_OR_RETURN(const dnnl::memory::desc operand, describe_operand(input));
     post_ops.add_binary(step.kind == Kind::kAdd ? algorithm::binary_add : algorithm::binary_mul,

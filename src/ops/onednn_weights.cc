@@ -23,8 +23,8 @@ Result<memory::data_type> product_type(const NodeFacts& node) {
     return Status(StatusCode::kUnsupported,
                   "computes in float32, not " + std::string(to_string(operand.dtype)));
   }
-  if (node.outputs[0].dtype != type) {
-    return Status(StatusCode::kUnsupported, "gives the type of its factors");
+  if (node.outputs[0].dtype != type && node.outputs[0].dtype != DataType::kFloat32) {
+    return Status(StatusCode::kUnsupported, "gives float32 or the type of its factors");
   }
   return data_type_of(type);
 }

@@ -11,7 +11,8 @@
 namespace penstock::ops {
 
 // The type that a product's factors have and oneDNN multiplies: float32, or floats of 16 bits where
-// the processor has instructions for them. Other operands are float32 or of that type too.
+// the processor has instructions for them. Other operands and the result are float32 or of that
+// type.
 Result<dnnl::memory::data_type> product_type(const backends::NodeFacts& node);
 
 // How a bias of one element a channel lies.

@@ -97,9 +97,22 @@ ir::ConstantRef to_sixteen_bits(const ir::Constant& constant, DataType target) {
   return result;
 }
 
-bool is_lowered_on_processors(std::string_view op, size_t input) {
-  if (stays_float32(op, input)) return false;
-  if (op == "QuantizeLinear") return false;  // takes any float as it is
+bool reads_any_float(std::string_view op, size_t input) {
+  if (op == "Pointwise") return true;
+  if (op == "QuantizeLinear") return input == 0;
+  // What an epilogue adds.
+  if (op == "Conv" || op == "MatMul") return input > 2;
+  return (op == "QuantizedConv" || op == "QuantizedMatMul") && input >= ops::kProductOperands;
+}
+
+bool stores_any_float(std::string_view op) {
+  constexpr std::string_view kAny[] = {"Conv",           "ConvTranspose",    "MatMul",   "Pointwise",
+                                       "QuantizedConv",  "QuantizedMatMul",  "DequantizeLinear"};
+  return contains(kAny, op);
+}
+
+bool reads_sixteen_bits(std::string_view op, size_t input) {
+  if (stays_float32(op, input) || reads_any_float(op, input)) return false;
   const bool has_bias = op == "Conv" || op == "ConvTranspose" || op == "MatMul";
   const bool is_norm = op == "LayerNormalization" || op == "RMSNormalization";
   return !(has_bias && input == 2) && !(is_norm && (input == 1 || input == 2));
@@ -122,10 +135,12 @@ class Lowering {
 
   void run() {
     ir::Region& region = graph_.main;
+    if (chosen_) find_readers();
     for (auto at = region.nodes.begin(); at != region.nodes.end(); ++at) {
-      if (!at->regions.empty() || !keeps_accuracy_in_16_bits(at->op) ||
-          (chosen_ && !chosen_(*at))) {
+      if (!is_chosen(*at)) {
         restore_inputs(at);
+      } else if (chosen_) {
+        lower_on_processor(at);
       } else {
         lower(at);
       }
@@ -134,6 +149,20 @@ class Lowering {
   }
 
  private:
+  bool is_chosen(const Node& node) const {
+    return node.regions.empty() && keeps_accuracy_in_16_bits(node.op) &&
+           (!chosen_ || chosen_(node));
+  }
+
+  void find_readers() {
+    for (const Node& node : graph_.main.nodes) {
+      if (!is_chosen(node)) continue;
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (reads_sixteen_bits(node.op, i)) read_in_16_bits_.insert(node.inputs[i]);
+      }
+    }
+  }
+
   // Casts in front of `where`, once a value.
   Value* cast(ir::NodeIterator where, Value* value, DataType to,
               std::unordered_map<Value*, Value*>& known) {
@@ -170,16 +199,38 @@ class Lowering {
   void lower(ir::NodeIterator node) {
     for (size_t i = 0; i < node->inputs.size(); ++i) {
       if (node->op == "QuantizeLinear" && i == 0) continue;  // any float, without rounding it first
-      if (chosen_ ? !is_lowered_on_processors(node->op, i) : stays_float32(node->op, i)) {
+      if (stays_float32(node->op, i)) {
         node->inputs[i] = restored(node, node->inputs[i]);
       } else {
         node->inputs[i] = lowered(node, node->inputs[i]);
       }
     }
-    if (node->outputs[0]->dtype == DataType::kFloat32 && tells_output_type(*node)) {
-      node->attributes.set("output_dtype", static_cast<int64_t>(target_));
+    lower_outputs(*node);
+  }
+
+  void lower_on_processor(ir::NodeIterator node) {
+    for (size_t i = 0; i < node->inputs.size(); ++i) {
+      Value*& input = node->inputs[i];
+      if (reads_any_float(node->op, i)) continue;
+      input = reads_sixteen_bits(node->op, i) ? lowered(node, input) : restored(node, input);
     }
-    for (Value* output : node->outputs) {
+    Value* output = node->outputs[0];
+    const bool stays = stores_any_float(node->op) && read_in_16_bits_.count(output) == 0;
+    if (!stays) return lower_outputs(*node);
+    // Told, where readers of the text would expect the type of the inputs.
+    const bool is_mixed = std::any_of(node->inputs.begin(), node->inputs.end(),
+                                      [&](Value* input) { return is_lowered(input); });
+    if (node->op == "Pointwise" && is_mixed && output->dtype == DataType::kFloat32) {
+      node->attributes.set("output_dtype", static_cast<int64_t>(DataType::kFloat32));
+    }
+  }
+
+  void lower_outputs(Node& node) {
+    const bool may_mix = chosen_ && node.op == "Pointwise";
+    if (node.outputs[0]->dtype == DataType::kFloat32 && (may_mix || tells_output_type(node))) {
+      node.attributes.set("output_dtype", static_cast<int64_t>(target_));
+    }
+    for (Value* output : node.outputs) {
       if (output == nullptr || output->dtype != DataType::kFloat32) continue;
       output->dtype = target_;
       lowered_.insert(output);
@@ -210,6 +261,7 @@ class Lowering {
   DataType target_;
   const ChooseNode& chosen_;  // for a processor; empty: all, for a GPU
   std::unordered_set<const Value*> lowered_;
+  std::unordered_set<const Value*> read_in_16_bits_;  // on a processor
   std::unordered_map<Value*, Value*> lower_of_;  // of float32 values
   std::unordered_map<Value*, Value*> float_of_;  // of lowered ones
 };

@@ -21,8 +21,12 @@ Status lower_precision(ir::Graph& graph, DataType target);
 using ChooseNode = std::function<bool(const ir::Node& node)>;
 Status lower_precision(ir::Graph& graph, DataType target, const ChooseNode& chosen);
 
-// What the second form makes of input i of a node that it lowers, where that is float32.
-bool is_lowered_on_processors(std::string_view op, size_t input);
+// How kernels of processors take floats of 16 bits. Whether input i of such a node is made one;
+bool reads_sixteen_bits(std::string_view op, size_t input);
+// whether it may be float32 or 16 bits, as it comes;
+bool reads_any_float(std::string_view op, size_t input);
+// and whether its result may be float32 all the same, which saves the cast of a reader in float32.
+bool stores_any_float(std::string_view op);
 // True for a node whose result's type is told by attribute "output_dtype".
 bool tells_output_type(const ir::Node& node);
 // The constant's float32 elements in 16 bits.

@@ -93,6 +93,54 @@ graph g(%x : float32[n, 2]) {
 )ir");
 }
 
+// As a processor takes it: all nodes but those of an operator.
+std::string on_a_processor(std::string_view text, std::string_view but = "") {
+  ir::Graph graph = test::parsed(text);
+  const Status status = lower_precision(graph, DataType::kBFloat16,
+                                        [&](const ir::Node& node) { return node.op != but; });
+  return status.is_ok() ? "\n" + ir::to_text(graph) : status.message();
+}
+
+TEST(Precision, ProcessorsAddBiasesInFloat32AndStoreWhatIsRead) {
+  EXPECT_EQ(on_a_processor(R"ir(
+graph g(%x : float32[n, 2]) {
+  %a = MatMul(%x, const float32[2, 2][1, 2, 3, 4], const float32[2][5, 6])
+  %b = MatMul(%a, const float32[2, 2][1, 2, 3, 4], _, %x) {epilogue = "add(3)"}
+  return %b
+}
+)ir"),
+            R"ir(
+graph g(%x : float32[n, 2]) {
+  %x.3 : bfloat16[n, 2] = Cast(%x) {to = 16}
+  %a : bfloat16[n, 2] = MatMul(%x.3, const bfloat16[2, 2][1, 2, 3, 4], const float32[2][5, 6])
+  %b : float32[n, 2] = MatMul(%a, const bfloat16[2, 2][1, 2, 3, 4], _, %x) {epilogue = "add(3)"}
+  return %b
+}
+)ir");
+}
+
+TEST(Precision, ExpressionsOfProcessorsTakeEitherFloat) {
+  EXPECT_EQ(on_a_processor(R"ir(
+graph g(%x : float32[n, 2]) {
+  %a = Pointwise(%x) {program = "mul(i0,0.5)"}
+  %b = MatMul(%a, const float32[2, 2][1, 2, 3, 4])
+  %c = Softmax(%b)
+  %d = Pointwise(%a, %c, %x) {program = "add(i0,i1);add(t0,i2)"}
+  return %d
+}
+)ir",
+                           "Softmax"),
+            R"ir(
+graph g(%x : float32[n, 2]) {
+  %a : bfloat16[n, 2] = Pointwise(%x) {output_dtype = 16, program = "mul(i0,0.5)"}
+  %b : float32[n, 2] = MatMul(%a, const bfloat16[2, 2][1, 2, 3, 4])
+  %c : float32[n, 2] = Softmax(%b)
+  %d : float32[n, 2] = Pointwise(%a, %c, %x) {output_dtype = 1, program = "add(i0,i1);add(t0,i2)"}
+  return %d
+}
+)ir");
+}
+
 TEST(Precision, RefusesTypesOfOtherWidths) {
   ir::Graph graph = test::parsed("graph g(%x : float32[n]) {\n  return %x\n}\n");
   EXPECT_FALSE(lower_precision(graph, DataType::kInt8).is_ok());

@@ -30,10 +30,10 @@ Status infer_pointwise(InferContext& context) {
     if (type == DataType::kUndefined) type = dtype;
     const bool is_float =
         dtype == DataType::kFloat32 || dtype == DataType::kFloat16 || dtype == DataType::kBFloat16;
-    if (!is_float || dtype != type) {
+    if (!is_float || (dtype != type && !context.attributes().has("output_dtype"))) {
       return context.error("input " + std::to_string(i) + " is " + std::string(to_string(dtype)) +
                            ", but all must be bool, int8, uint8 or of one type among "
-                           "float32, float16 and bfloat16");
+                           "float32, float16 and bfloat16, or output_dtype tell the result's");
     }
   }
   PENSTOCK_ASSIGN_OR_RETURN(ir::SymbolicShape shape, broadcast_inputs(context));

@@ -73,9 +73,11 @@ Result<Problem> make_problem(const NodeFacts& node) {
   const FlatMatMul& flat = problem.flat;
   problem.is_inner_product = node.config == kInnerProduct;
   PENSTOCK_RETURN_IF_ERROR(flat.check_primitive());
+  const Result<memory::data_type> result = data_type_of(node.outputs[0].dtype);
+  PENSTOCK_RETURN_IF_ERROR(result.status());
   const auto guard = guarded([&] {
     problem.src = strided(flat.a_matrices(), type);
-    problem.dst = plain_desc(flat.result, type);
+    problem.dst = plain_desc(flat.result, *result);
     problem.given_weights = problem.is_inner_product
                                 ? strided({{flat.n, flat.k}, {flat.b_column, flat.b_row}}, type)
                                 : strided(flat.b_matrices(), type);
