@@ -123,7 +123,8 @@ def build(
     workspace: most bytes of scratch memory one kernel may use; 0: no limit.
     memory_limit: most bytes of the device that this process may hold, as Device.set_memory_limit(); 0: as it is.
     device: "cpu", "cuda:0", or "auto": what the environment's PENSTOCK_DEVICE names, else a GPU where there is one.
-    fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are.
+    fp16, bf16: compute in 16-bit floats where the device does; inputs and outputs stay as they are. On a CPU, what
+        is faster so, and fp16 means the faster of the two types.
     tf32: on a GPU, products of float32 may round their factors to TF32, which keeps 10 bits of mantissa.
     int8: convolutions and products with constant weights compute in 8 bits, all else as above. A model with
         QuantizeLinear is quantized as it says; any other needs one of the next two.

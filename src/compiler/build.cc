@@ -156,6 +156,9 @@ Status lower_on_processor(Compilation& work, const BuildOptions& options, int th
     PENSTOCK_ASSIGN_OR_RETURN(tune::SymbolValues symbols,
                               compiler::opt_symbols(work.graph, profile));
     profiles.push_back(tune_options(options, std::move(symbols), threads));
+    profiles.back().progress = [&](double part) {
+      tell(options, "choose precisions", 0.05 + 0.05 * part);
+    };
   }
   PENSTOCK_ASSIGN_OR_RETURN(const compiler::ProcessorPrecision precision,
                             compiler::lower_for_processor(work.graph, options.precision,

@@ -220,7 +220,13 @@ ChosenNodes choose_sixteen_bits(const ir::Graph& graph, DataType type,
   std::vector<Measured> measured;
   for (tune::Tuner* tuner : profiles) measured.emplace_back(*tuner, type);
   PrecisionPrices prices;
-  prices.node = [&](const Node& node) {
+  const tune::TuneOptions& options = profiles.front()->options();
+  size_t done = 0;
+  prices.node = [&](const Node& node) -> PrecisionTimes {
+    if (options.cancelled && options.cancelled()) return {};
+    if (options.progress) {
+      options.progress(static_cast<double>(done++) / static_cast<double>(graph.main.nodes.size()));
+    }
     PrecisionTimes times{0.0, 0.0};
     for (Measured& profile : measured) times = times + profile.node(node);
     return times;

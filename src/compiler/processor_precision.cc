@@ -37,6 +37,9 @@ Result<ProcessorPrecision> lower_for_processor(ir::Graph& graph, DataType asked,
     pointers.push_back(tuners.back().get());
   }
   const ChosenNodes chosen = choose_sixteen_bits(graph, use->type, pointers);
+  if (!profiles.empty() && profiles[0].cancelled && profiles[0].cancelled()) {
+    return Status(StatusCode::kCancelled, "the build was interrupted");
+  }
   const size_t nodes = graph.main.nodes.size();
   PENSTOCK_RETURN_IF_ERROR(passes::lower_precision(
       graph, use->type, [&](const ir::Node& node) { return chosen.count(&node) != 0; }));

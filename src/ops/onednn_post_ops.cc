@@ -72,8 +72,9 @@ Status append_epilogue(const backends::NodeFacts& node, const DescribeOperand& d
     }
     const auto input = static_cast<size_t>(step.input);
     if (!is_post_operand(node, input)) {
-      return {StatusCode::kUnsupported, "epilogue operand " + std::to_string(step.input) +
-                                            " is neither float32 nor of 16 bits that this processor multiplies"};
+      return {StatusCode::kUnsupported,
+              "epilogue operand " + std::to_string(step.input) +
+                  " is neither float32 nor of 16 bits that this processor multiplies"};
     }
     PENSTOCK_ASSIGN_OR_RETURN(const dnnl::memory::desc operand, describe_operand(input));
     post_ops.add_binary(step.kind == Kind::kAdd ? algorithm::binary_add : algorithm::binary_mul,

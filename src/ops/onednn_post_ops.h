@@ -26,8 +26,8 @@ void append_activation(const EpilogueStep& step, PostOps& post_ops);
 // How input i lies in memory, with the result's rank, extents of 1 where it repeats.
 using DescribeOperand = std::function<Result<dnnl::memory::desc>(size_t input)>;
 
-// Whether oneDNN adds and multiplies by operand i: one of float32, or of 16 bits where the processor
-// has instructions for them.
+// Whether oneDNN adds and multiplies by operand i: one of float32, or of 16 bits where the
+// processor has instructions for them.
 bool is_post_operand(const backends::NodeFacts& node, size_t i);
 
 // Appends the steps of attribute "epilogue".

@@ -68,8 +68,9 @@ Status add_operand(const NodeFacts& node, const EpilogueStep& step,
   const auto input = static_cast<size_t>(step.input);
   const bool is_sum = step.kind == Kind::kAdd;
   if (!node.has_input(input) || (!step.is_dequantized() && !is_post_operand(node, input))) {
-    return {StatusCode::kUnsupported, "epilogue operand " + std::to_string(step.input) +
-                                          " is neither float32 nor of 16 bits that this processor multiplies"};
+    return {StatusCode::kUnsupported,
+            "epilogue operand " + std::to_string(step.input) +
+                " is neither float32 nor of 16 bits that this processor multiplies"};
   }
   if (step.is_dequantized() && !is_sum && step.b != 0.0f) {
     return {StatusCode::kUnsupported, "multiplies by 8 bits without a zero point only"};

@@ -106,8 +106,9 @@ bool reads_any_float(std::string_view op, size_t input) {
 }
 
 bool stores_any_float(std::string_view op) {
-  constexpr std::string_view kAny[] = {"Conv",           "ConvTranspose",    "MatMul",   "Pointwise",
-                                       "QuantizedConv",  "QuantizedMatMul",  "DequantizeLinear"};
+  constexpr std::string_view kAny[] = {
+      "Conv",          "ConvTranspose",   "MatMul",          "Pointwise",
+      "QuantizedConv", "QuantizedMatMul", "DequantizeLinear"};
   return contains(kAny, op);
 }
 
@@ -262,8 +263,8 @@ class Lowering {
   const ChooseNode& chosen_;  // for a processor; empty: all, for a GPU
   std::unordered_set<const Value*> lowered_;
   std::unordered_set<const Value*> read_in_16_bits_;  // on a processor
-  std::unordered_map<Value*, Value*> lower_of_;  // of float32 values
-  std::unordered_map<Value*, Value*> float_of_;  // of lowered ones
+  std::unordered_map<Value*, Value*> lower_of_;       // of float32 values
+  std::unordered_map<Value*, Value*> float_of_;       // of lowered ones
 };
 
 }  // namespace

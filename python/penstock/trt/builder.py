@@ -136,8 +136,8 @@ class Builder(Checked):
         is_gpu, half = cuda.gpu() is not None, config.get_flag(BuilderFlag.FP16)
         options = {
             "device": cuda.device_in_use().name,
-            "fp16": is_gpu and half,
-            "bf16": is_gpu and config.get_flag(BuilderFlag.BF16) and not half,
+            "fp16": half,
+            "bf16": config.get_flag(BuilderFlag.BF16) and not half,
             "tf32": is_gpu and config._tf32_asked and config.get_flag(BuilderFlag.TF32),
             "profiles": [self._profile(profile) for profile in config._profiles],
             "optimization_level": config.builder_optimization_level,

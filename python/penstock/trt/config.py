@@ -22,8 +22,8 @@ _REFUSED = {
     BuilderFlag.SAFETY_SCOPE: "there is no safety runtime; leave it out",
 }
 _NOTED = {
-    BuilderFlag.FP16: "FP16 is accepted, and runs in FP32 on the CPU",
-    BuilderFlag.BF16: "BF16 is accepted, and runs in FP32 on the CPU",
+    BuilderFlag.FP16: "FP16 on a CPU is the 16-bit float that it has instructions for; without them the plan runs in FP32",
+    BuilderFlag.BF16: "BF16 on a CPU needs instructions for it; without them the plan runs in FP32",
 }
 
 

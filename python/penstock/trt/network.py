@@ -122,7 +122,7 @@ class INetworkDefinition(LayerCalls, Checked):
         if dtype in (DataType.HALF, DataType.BF16) and not self._noted:
             self._noted = True
             self._logger.log(Severity.WARNING, f"layer '{layer.name}' is set to {dtype.name}: a layer's own precision has no effect. "
-                             f"BuilderFlag.{'FP16' if dtype == DataType.HALF else 'BF16'} sets the plan's on a GPU; the CPU runs in FP32")
+                             f"BuilderFlag.{'FP16' if dtype == DataType.HALF else 'BF16'} sets the plan's")
 
     def _set_input_shape(self, tensor: ITensor, shape: Any) -> None:
         dims = [int(extent) for extent in shape]

@@ -79,6 +79,17 @@ TEST(OnednnConv, MultipliesSixteenBits) {
   }
 }
 
+TEST(OnednnConv, GivesFloat32FromSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    OpCase c = op_case({{2, 64, 9, 9}, {32, 64, 3, 3}, {}, {1, 1, 1, 1}, {}, 1, "add(3);relu"});
+    c.inputs.push_back(random_tensor(DataType::kFloat32, {2, 32, 9, 9}, 4));
+    c = in_narrow_floats(c, type, {2, 3});
+    c.output_types = {DataType::kFloat32};
+    expect_matches_reference(onednn_conv(), c, 576);
+  }
+}
+
 TEST(OnednnConv, AddsResidualsOfSixteenBits) {
   PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
   for (DataType type : multiplied_narrow_floats()) {

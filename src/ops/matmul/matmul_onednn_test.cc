@@ -42,6 +42,18 @@ TEST(OnednnMatMul, MultipliesSixteenBits) {
   }
 }
 
+TEST(OnednnMatMul, GivesFloat32FromSixteenBits) {
+  PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
+  for (DataType type : multiplied_narrow_floats()) {
+    for (const Shape& operand : {Shape{9, 48}, Shape{48}}) {
+      MatMulCase wide{{9, 64}, {64, 48}, {48}, false, false, 1.0f, "add(3);relu", operand};
+      OpCase c = in_narrow_floats(wide.op_case(true), type, {2, 3});
+      c.output_types = {DataType::kFloat32};
+      expect_matches_reference(onednn_matmul(), c, wide.terms());
+    }
+  }
+}
+
 TEST(OnednnMatMul, RunsEveryEpilogueInSixteenBits) {
   PENSTOCK_SKIP_WITHOUT_SIXTEEN_BITS();
   for (DataType type : multiplied_narrow_floats()) {
