@@ -70,6 +70,13 @@ def test_a_cache_stands_for_the_data(model, tmp_path, tensorrt):
     assert error(logits(quantized(model, calibration=tmp_path / "cache")), logits(quantized(model, calibration=table))) < 0.02
 
 
+def test_batches_need_not_be_those_of_the_build(model, tmp_path):
+    np.savez(tmp_path / "data.npz", images=IMAGES)
+    command.penstock("build", model, "--int8", "--calib", tmp_path / "data.npz", "--calib-batch-size", "16", "-o", tmp_path / "a.plan",
+                     "--opt-level", "0", *(f"--{limit}-shapes=images:8x3x16x16" for limit in ("min", "opt", "max")))
+    assert penstock.Engine(str(tmp_path / "a.plan")).profile["images"][2][0] == 8
+
+
 def test_the_cache_is_written_once_and_read_then(model, tmp_path):
     cache = tmp_path / "cache"
     first = quantized(model, calibration=BATCHES, calibration_cache=cache)

@@ -155,6 +155,17 @@ class Calibration {
   int64_t batches_ = 0;
 };
 
+// Batches may be smaller and larger than those to build for, the last one above all. What has one
+// axis may be a shape, whose values are no such limits.
+OptimizationProfile without_limits(OptimizationProfile profile) {
+  for (auto& [name, range] : profile.inputs) {
+    if (range.opt.size() < 2) continue;
+    range.min.clear();
+    range.max.clear();
+  }
+  return profile;
+}
+
 Status check_options(const CalibrationOptions& options) {
   if (!(options.percentile > 0 && options.percentile <= 100)) {
     return {StatusCode::kInvalidArgument,
@@ -179,7 +190,7 @@ Result<CalibrationTable> calibrate_model(const Model& model, CalibrationSource& 
   build.threads = options.threads;
   build.optimization_level = 0;  // the same kernels on every run: the same ranges
   build.fuse = false;
-  build.profile = options.profile;
+  build.profile = without_limits(options.profile);
   build.cancelled = options.cancelled;
   PENSTOCK_ASSIGN_OR_RETURN(const BuiltPlan plan, model.build(build));
   PENSTOCK_ASSIGN_OR_RETURN(const Engine engine, Engine::deserialize(plan.plan, {"cpu"}));
