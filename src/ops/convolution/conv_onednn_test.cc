@@ -141,13 +141,13 @@ TEST(OnednnConv, PrefersChannelsLastAndRefusesSlowBlocks) {
   const backends::Offer offer = onednn_conv().offer(node_facts(c, expected));
   ASSERT_FALSE(offer.forms.empty());
   EXPECT_EQ(offer.forms[0].inputs[0], ir::Layout::kChannelsLast);
-  const OpCase halves{"Conv",
-                      {},
-                      {tensor(DataType::kFloat16, {1, 1, 1, 1}, {1}),
-                       tensor(DataType::kFloat16, {1, 1, 1, 1}, {1})},
-                      {DataType::kFloat16}};
-  EXPECT_EQ(onednn_conv().offer(node_facts(halves, reference(halves))).refusal,
-            "computes in float32, not float16");
+  const OpCase doubles{"Conv",
+                       {},
+                       {tensor(DataType::kFloat64, {1, 1, 1, 1}, {1}),
+                        tensor(DataType::kFloat64, {1, 1, 1, 1}, {1})},
+                       {DataType::kFloat64}};
+  EXPECT_EQ(onednn_conv().offer(node_facts(doubles, reference(doubles))).refusal,
+            "computes in float32, not float64");
 }
 
 TEST(OnednnConv, BindsWeightsPackedForAnotherBatchAndWidth) {
