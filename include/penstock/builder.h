@@ -41,7 +41,11 @@ struct BuildOptions {
   // where the model has QuantizeLinear as it says there, else by `calibration`.
   bool int8 = false;
   std::shared_ptr<const CalibrationTable> calibration;
-  std::vector<LayerPrecision> layer_precisions;  // the last that names a layer counts
+  // With int8; the last that names a layer counts. Without it, one that asks for int8 is an error.
+  std::vector<LayerPrecision> layer_precisions;
+  // With int8: values and weights are rounded to their 8 bits and computed with in float32, which
+  // shows the error of each layer and gains no speed.
+  bool simulate_int8 = false;
   // What the inputs of these names are expected to hold, for the plan to record; of other inputs it
   // records what the calibration saw.
   std::map<std::string, InputContract> input_contracts;

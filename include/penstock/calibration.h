@@ -91,4 +91,14 @@ Result<CalibrationTable> calibrate(const std::filesystem::path& onnx_path,
 Result<CalibrationTable> calibrate(const OnnxBytes& onnx, CalibrationSource& source,
                                    const CalibrationOptions& options = {});
 
+// The same by several methods in place of the options', from one run over the data: a table for
+// each, in their order.
+Result<std::vector<CalibrationTable>> calibrate_by(const std::vector<CalibrationMethod>& methods,
+                                                   const std::filesystem::path& onnx_path,
+                                                   CalibrationSource& source,
+                                                   const CalibrationOptions& options = {});
+Result<std::vector<CalibrationTable>> calibrate_by(const std::vector<CalibrationMethod>& methods,
+                                                   const OnnxBytes& onnx, CalibrationSource& source,
+                                                   const CalibrationOptions& options = {});
+
 }  // namespace penstock

@@ -215,13 +215,32 @@ Status add_program(Compilation& work, size_t index, const BuildOptions& options,
   return Status::ok();
 }
 
+// Rules of a build without INT8: a layer cannot be in 8 bits, and is in float32 where all are.
+Status check_float_rules(const BuildOptions& options) {
+  for (const LayerPrecision& rule : options.layer_precisions) {
+    if (rule.precision == DataType::kInt8) {
+      return {StatusCode::kInvalidArgument,
+              "layer precision '" + rule.layers +
+                  ":int8' in a build without INT8: ask for INT8 (--int8, with calibration data), "
+                  "and for other layers in fp32"};
+    }
+    if (options.precision != DataType::kFloat32) {
+      return {StatusCode::kUnsupported,
+              "layer precision '" + rule.layers + ":fp32' in a build in " +
+                  std::string(to_string(options.precision)) +
+                  ": layers have a precision of their own in INT8 builds only"};
+    }
+  }
+  return Status::ok();
+}
+
 // Before the phase of that name: 8-bit integers where INT8 was asked for and the model does not
 // have them itself.
 Status quantize(ir::Graph& graph, const BuildOptions& options, BuildSummary& summary) {
   for (const std::string& rule : quantize::idle_rules(graph, options.layer_precisions)) {
     add_warning(options, summary, "layer precision '" + rule + "' names no layer of the model");
   }
-  if (!options.int8) return Status::ok();
+  if (!options.int8) return check_float_rules(options);
   const auto& nodes = graph.main.nodes;
   if (std::any_of(nodes.begin(), nodes.end(),
                   [](const ir::Node& node) { return node.op == "DequantizeLinear"; })) {
@@ -235,6 +254,7 @@ Status quantize(ir::Graph& graph, const BuildOptions& options, BuildSummary& sum
             "INT8 was asked for, and the model has no QuantizeLinear: it needs calibration data, "
             "or a calibration cache"};
   }
+  PENSTOCK_RETURN_IF_ERROR(quantize::check_rules(graph, options.layer_precisions));
   PENSTOCK_ASSIGN_OR_RETURN(const auto backend, ops::find_backend(options.device));
   quantize::InsertOptions insert;
   insert.unsigned_activations = backend->is_host_memory();
@@ -252,6 +272,7 @@ passes::PipelineOptions pipeline_options(const BuildOptions& options, BuildSumma
   passes::PipelineOptions pipeline;
   pipeline.stop_after = options.stop_after;
   pipeline.fuse = options.fuse;
+  pipeline.quantize = !(options.int8 && options.simulate_int8);
   pipeline.before_quantize = [&](ir::Graph& graph) { return quantize(graph, options, summary); };
   pipeline.on_pass = [&options](std::string_view pass, size_t before, size_t after) {
     if (!options.log || before == after) return;

@@ -179,8 +179,11 @@ Status check_options(const CalibrationOptions& options) {
   return Status::ok();
 }
 
-Result<CalibrationTable> calibrate_model(const Model& model, CalibrationSource& source,
-                                         const CalibrationOptions& options) {
+// A table for each method, from one run over the data.
+Result<std::vector<CalibrationTable>> calibrate_model(
+    const Model& model, CalibrationSource& source, const CalibrationOptions& asked,
+    const std::vector<CalibrationMethod>& methods) {
+  CalibrationOptions options = asked;
   PENSTOCK_RETURN_IF_ERROR(check_options(options));
   if (options.progress) options.progress("prepare", 0);
   std::string name;
@@ -197,31 +200,65 @@ Result<CalibrationTable> calibrate_model(const Model& model, CalibrationSource& 
   Calibration calibration(std::move(watched), options);
   PENSTOCK_RETURN_IF_ERROR(calibration.run(engine, source));
   if (options.progress) options.progress("choose thresholds", 1);
-  return calibration.table(std::move(name));
+  std::vector<CalibrationTable> tables;
+  for (const CalibrationMethod method : methods) {
+    options.method = method;
+    tables.push_back(calibration.table(name));
+  }
+  return tables;
 }
 
 constexpr std::string_view kGuarded = "the calibration of this model";
+
+Model model_of(const std::filesystem::path& onnx_path) {
+  return {
+      [onnx_path](const importer::ChooseShapeInputs& choose) {
+        return importer::import_onnx(onnx_path, choose);
+      },
+      [onnx_path](const BuildOptions& build) { return build_plan_in_memory(onnx_path, build); }};
+}
+
+Model model_of(const OnnxBytes& onnx) {
+  return {[onnx](const importer::ChooseShapeInputs& choose) {
+            return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
+          },
+          [onnx](const BuildOptions& build) { return build_plan_in_memory(onnx, build); }};
+}
+
+Result<std::vector<CalibrationTable>> guarded(const Model& model, CalibrationSource& source,
+                                              const CalibrationOptions& options,
+                                              const std::vector<CalibrationMethod>& methods) {
+  return guard_memory(kGuarded, [&] { return calibrate_model(model, source, options, methods); });
+}
+
+Result<CalibrationTable> only(Result<std::vector<CalibrationTable>> tables) {
+  PENSTOCK_RETURN_IF_ERROR(tables.status());
+  return std::move(tables->front());
+}
 
 }  // namespace
 
 Result<CalibrationTable> calibrate(const std::filesystem::path& onnx_path,
                                    CalibrationSource& source, const CalibrationOptions& options) {
-  const Model model = {
-      [&](const importer::ChooseShapeInputs& choose) {
-        return importer::import_onnx(onnx_path, choose);
-      },
-      [&](const BuildOptions& build) { return build_plan_in_memory(onnx_path, build); }};
-  return guard_memory(kGuarded, [&] { return calibrate_model(model, source, options); });
+  return only(guarded(model_of(onnx_path), source, options, {options.method}));
 }
 
 Result<CalibrationTable> calibrate(const OnnxBytes& onnx, CalibrationSource& source,
                                    const CalibrationOptions& options) {
-  const Model model = {
-      [&](const importer::ChooseShapeInputs& choose) {
-        return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
-      },
-      [&](const BuildOptions& build) { return build_plan_in_memory(onnx, build); }};
-  return guard_memory(kGuarded, [&] { return calibrate_model(model, source, options); });
+  return only(guarded(model_of(onnx), source, options, {options.method}));
+}
+
+Result<std::vector<CalibrationTable>> calibrate_by(const std::vector<CalibrationMethod>& methods,
+                                                   const std::filesystem::path& onnx_path,
+                                                   CalibrationSource& source,
+                                                   const CalibrationOptions& options) {
+  return guarded(model_of(onnx_path), source, options, methods);
+}
+
+Result<std::vector<CalibrationTable>> calibrate_by(const std::vector<CalibrationMethod>& methods,
+                                                   const OnnxBytes& onnx, CalibrationSource& source,
+                                                   const CalibrationOptions& options) {
+  return guarded(model_of(onnx), source, options, methods);
 }
 
 }  // namespace penstock

@@ -69,6 +69,12 @@ constexpr Pass kFuseForGpu[] = {
     {"dead_code", dead_code},
 };
 
+// In place of the phase quantize, where 8 bits are simulated.
+constexpr Pass kSimulate[] = {
+    {"dequantized_constants", dequantized_constants},
+    {"dead_code", dead_code},
+};
+
 constexpr Phase kPhases[] = {
     {"simplify", kSimplify, 6},
     {"recognise", kRecognise, 1},
@@ -109,6 +115,10 @@ Status run_pipeline(ir::Graph& graph, const PipelineOptions& options) {
       PENSTOCK_RETURN_IF_ERROR(options.before_quantize(graph));
     }
     if (phase.name == "fuse" && !options.fuse) break;
+    if (phase.name == "quantize" && !options.quantize) {
+      for (const Pass& pass : kSimulate) PENSTOCK_RETURN_IF_ERROR(run_pass(pass, graph, options));
+      continue;
+    }
     std::string text = ir::to_text(graph);
     for (int round = 0; round < phase.most_rounds; ++round) {
       for (const Pass& pass : phase.passes) {

@@ -26,6 +26,8 @@ std::span<const Phase> phases();
 struct PipelineOptions {
   std::string stop_after;  // pass or phase name, empty = all
   bool fuse = true;        // false: without the phase fuse
+  // False: what stands between QuantizeLinear and DequantizeLinear stays in floats.
+  bool quantize = true;
   // Called before the phase quantize, on values that have the names they had in the model.
   std::function<Status(ir::Graph&)> before_quantize;
   // Told after each pass how many nodes there were before it and after it, regions included.

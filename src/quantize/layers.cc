@@ -88,6 +88,35 @@ DataType asked_precision(const ir::Node& node, const std::vector<LayerPrecision>
   return DataType::kUndefined;
 }
 
+Status check_rules(ir::Graph& graph, const std::vector<LayerPrecision>& rules) {
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const LayerPrecision& rule = rules[i];
+    for (size_t j = 0; j < i; ++j) {
+      if (rules[j].layers != rule.layers || rules[j].precision == rule.precision) continue;
+      return {StatusCode::kInvalidArgument,
+              "layer precisions: '" + rule.layers + "' is asked to be in " +
+                  std::string(to_string(rules[j].precision)) + " and in " +
+                  std::string(to_string(rule.precision)) + "; give it one"};
+    }
+    if (rule.precision != DataType::kInt8) continue;
+    const ir::Node* vain = nullptr;
+    bool has_effect = false;
+    for (const ir::Node& node : graph.main.nodes) {
+      if (!names(rule.layers, node)) continue;
+      has_effect |= is_quantizable(node);
+      vain = &node;
+    }
+    if (has_effect || vain == nullptr) continue;
+    return {StatusCode::kInvalidArgument,
+            "layer precision '" + rule.layers +
+                ":int8' names no layer that computes in 8 bits, "
+                "such as '" +
+                vain->name + "', " + vain->op +
+                ": convolutions and matrix products with constant weights do"};
+  }
+  return Status::ok();
+}
+
 std::vector<std::string> idle_rules(ir::Graph& graph, const std::vector<LayerPrecision>& rules) {
   std::vector<std::string> idle;
   for (const LayerPrecision& rule : rules) {

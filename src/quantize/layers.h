@@ -30,6 +30,9 @@ std::vector<ir::Value*> watched_values(ir::Graph& graph);
 
 // What the last of the rules that name this node asks for; kUndefined where none does.
 DataType asked_precision(const ir::Node& node, const std::vector<LayerPrecision>& rules);
+// An error where two rules of the same names ask for different precisions, or where one asks for
+// 8 bits and names only nodes that cannot compute in them.
+Status check_rules(ir::Graph& graph, const std::vector<LayerPrecision>& rules);
 // Rules that name no node of the graph: misspelt, most likely.
 std::vector<std::string> idle_rules(ir::Graph& graph, const std::vector<LayerPrecision>& rules);
 
