@@ -2,6 +2,7 @@
 #pragma once
 
 // Everything an application needs.
+#include <penstock/accuracy.h>
 #include <penstock/builder.h>
 #include <penstock/calibration.h>
 #include <penstock/context.h>
@@ -11,6 +12,7 @@
 #include <penstock/input_contract.h>
 #include <penstock/input_monitor.h>
 #include <penstock/plan.h>
+#include <penstock/precision_search.h>
 #include <penstock/profile.h>
 #include <penstock/status.h>
 #include <penstock/stream.h>

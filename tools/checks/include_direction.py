@@ -21,6 +21,7 @@ ALLOWED = {
                  "import", "passes", "quantize", "tune"},
 }
 ALLOWED["diagnostics"] = set(ALLOWED)
+ALLOWED["accuracy"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)
 
 # Protobuf and the ONNX schema stay in the importer, so that a process that only runs plans never loads them.
