@@ -16,6 +16,7 @@ struct BuildArguments {
   bool verbose = false;
   bool quiet = false;
   BuildFlags flags;
+  SearchFlags search;
 };
 
 int run_build(const BuildArguments& arguments) {
@@ -31,6 +32,15 @@ int run_build(const BuildArguments& arguments) {
       !arguments.plan.empty()
           ? arguments.plan
           : std::filesystem::path(arguments.onnx).filename().replace_extension(".plan").string();
+  if (const Status status = arguments.search.check(arguments.flags); !status.is_ok()) {
+    return report(status);
+  }
+  if (arguments.search.is_asked()) {
+    const Status searched =
+        search_with_progress(arguments.onnx, plan, *options, arguments.flags.calibration,
+                             arguments.search, arguments.quiet || arguments.verbose);
+    return searched.is_ok() ? 0 : report(searched);
+  }
   const Result<BuildSummary> summary =
       build_with_progress(arguments.onnx, plan, *options, arguments.flags.calibration,
                           arguments.quiet || arguments.verbose);
@@ -58,6 +68,7 @@ void add_build_command(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output,--saveEngine", arguments->plan,
                       "Plan file to write (default: the model's name with .plan, in this folder)");
   arguments->flags.add_to(*command);
+  arguments->search.add_to(*command);
   command->add_option("--stop-after", arguments->stop_after,
                       "End after this phase (import, simplify, recognise, quantize, fuse) or pass, "
                       "and dump the graph");

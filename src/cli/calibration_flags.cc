@@ -31,14 +31,20 @@ void CalibrationFlags::add_to(CLI::App& command) {
 Result<std::shared_ptr<const CalibrationTable>> CalibrationFlags::table(const std::string& onnx,
                                                                         const BuildOptions& build,
                                                                         bool quiet) const {
-  using Table = std::shared_ptr<const CalibrationTable>;
+  PENSTOCK_ASSIGN_OR_RETURN(const auto tables, this->tables(onnx, build, quiet, false));
+  return tables.empty() ? nullptr : tables.front();
+}
+
+Result<std::vector<std::shared_ptr<const CalibrationTable>>> CalibrationFlags::tables(
+    const std::string& onnx, const BuildOptions& build, bool quiet, bool all_methods) const {
+  using Tables = std::vector<std::shared_ptr<const CalibrationTable>>;
   std::error_code error;
   if (!cache.empty() && std::filesystem::exists(cache, error)) {
     PENSTOCK_ASSIGN_OR_RETURN(CalibrationTable table, CalibrationTable::load(cache));
-    return Table(std::make_shared<CalibrationTable>(std::move(table)));
+    return Tables{std::make_shared<CalibrationTable>(std::move(table))};
   }
   if (data.empty()) {
-    if (cache.empty()) return Table();
+    if (cache.empty()) return Tables();
     return Status(StatusCode::kNotFound,
                   "no calibration cache at '" + cache + "'; give --calib DATA to make it");
   }
@@ -56,9 +62,20 @@ Result<std::shared_ptr<const CalibrationTable>> CalibrationFlags::table(const st
   options.progress = [&](std::string_view what, double fraction) {
     progress.update(what, fraction);
   };
-  PENSTOCK_ASSIGN_OR_RETURN(CalibrationTable table, calibrate(onnx, *source, options));
-  if (!cache.empty()) PENSTOCK_RETURN_IF_ERROR(table.save(cache));
-  return Table(std::make_shared<CalibrationTable>(std::move(table)));
+  std::vector<CalibrationMethod> methods = {options.method};
+  for (const CalibrationMethod other :
+       {CalibrationMethod::kMeanSquaredError, CalibrationMethod::kMinMax,
+        CalibrationMethod::kPercentile}) {
+    if (all_methods && other != options.method) methods.push_back(other);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::vector<CalibrationTable> found,
+                            calibrate_by(methods, onnx, *source, options));
+  if (!cache.empty()) PENSTOCK_RETURN_IF_ERROR(found.front().save(cache));
+  Tables tables;
+  for (CalibrationTable& table : found) {
+    tables.push_back(std::make_shared<CalibrationTable>(std::move(table)));
+  }
+  return tables;
 }
 
 }  // namespace penstock::cli

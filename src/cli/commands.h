@@ -1,6 +1,7 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <penstock/accuracy.h>
 #include <penstock/builder.h>
 #include <penstock/calibration.h>
 #include <penstock/input_monitor.h>
@@ -18,6 +19,7 @@ void add_build_command(CLI::App& app, int& exit_code);
 void add_run_command(CLI::App& app, int& exit_code);
 void add_inspect_command(CLI::App& app, int& exit_code);
 void add_bench_command(CLI::App& app, int& exit_code);
+void add_accuracy_command(CLI::App& app, int& exit_code);
 void add_compare_command(CLI::App& app, int& exit_code);
 void add_operators_command(CLI::App& app, int& exit_code);
 
@@ -37,6 +39,12 @@ struct CalibrationFlags {
   Result<std::shared_ptr<const CalibrationTable>> table(const std::string& onnx,
                                                         const BuildOptions& build,
                                                         bool quiet) const;
+  // The same, followed by those of other methods, where there is data and they are wanted: from one
+  // run over it.
+  Result<std::vector<std::shared_ptr<const CalibrationTable>>> tables(const std::string& onnx,
+                                                                      const BuildOptions& build,
+                                                                      bool quiet,
+                                                                      bool all_methods) const;
 };
 
 // What a plan is to record of its inputs.
@@ -51,6 +59,44 @@ struct ContractFlags {
 
 // To stderr, where inputs are not what the plan expects.
 void warn_of_inputs(const Engine& engine, const std::map<std::string, Value>& inputs);
+
+struct BuildFlags;
+
+// How samples are judged, and which.
+struct MetricFlags {
+  MetricOptions options;
+  int64_t batch = 0;
+  int64_t samples = 0;
+
+  void add_to(CLI::App& command);
+};
+
+// A build within an accuracy budget.
+struct SearchFlags {
+  std::string data;
+  std::string budget;
+  std::string report;  // HTML
+  int most_trials = 16;
+  int64_t ranking_samples = 32;
+  MetricFlags metric;
+
+  void add_to(CLI::App& command);
+  bool is_asked() const { return !budget.empty(); }
+  // With --accuracy-budget's companions only: an error names the one that is missing.
+  Status check(const BuildFlags& build) const;
+};
+
+// Searches, writes plan, report and calibration cache, and prints what came of it.
+Status search_with_progress(const std::string& onnx, const std::string& plan, BuildOptions options,
+                            const CalibrationFlags& calibration, const SearchFlags& search,
+                            bool quiet);
+
+// All arrays of a .npz file, or of a folder of .npy files.
+Result<Arrays> read_arrays(const std::string& path);
+
+// "91.30 %", "0.80296"; "0.30 points", "0.00120".
+std::string figure_text(const Metric& metric, double figure);
+std::string loss_text(const Metric& metric, double loss);
 
 // Options that build, bench and compare share.
 struct BuildFlags {

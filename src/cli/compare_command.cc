@@ -1,11 +1,13 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <penstock/diagnostics.h>
+#include <penstock/precision_search.h>
 
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/inputs.h"
+#include "cli/progress.h"
 #include "cli/shapes.h"
 
 namespace penstock::cli {
@@ -18,6 +20,9 @@ struct CompareArguments {
   double tolerance = 1e-4;
   bool all = false;
   uint64_t seed = 0;
+  std::string data;  // layers are ranked on
+  int64_t samples = 32;
+  int most_lifted = 64;
   BuildFlags build;
 };
 
@@ -72,13 +77,54 @@ int run_compare(const CompareArguments& arguments) {
   return 1;
 }
 
+Result<SensitivityReport> rank(const CompareArguments& arguments) {
+  SensitivityOptions options;
+  PENSTOCK_ASSIGN_OR_RETURN(options.build, arguments.build.options());
+  if (!options.build.int8) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--data ranks layers by what INT8 does to them: give --int8 and --calib too");
+  }
+  catch_interrupts();
+  options.build.cancelled = interrupted;
+  PENSTOCK_ASSIGN_OR_RETURN(options.build.calibration, arguments.build.calibration.table(
+                                                           arguments.onnx, options.build, false));
+  PENSTOCK_ASSIGN_OR_RETURN(const Arrays data, read_arrays(arguments.data));
+  options.samples = arguments.samples;
+  options.most_lifted = arguments.most_lifted;
+  Progress progress("rank the layers of " +
+                    std::filesystem::path(arguments.onnx).filename().string());
+  options.progress = [&](std::string_view what, double fraction) {
+    progress.update(what, fraction);
+  };
+  return rank_layers(arguments.onnx, data, options);
+}
+
+int run_ranking(const CompareArguments& arguments) {
+  const Result<SensitivityReport> ranked = rank(arguments);
+  if (!ranked.is_ok()) return report(ranked.status());
+  fmt::print(
+      "signal to noise of the outputs, all {} layers in INT8, {} samples: {:.1f} dB\n"
+      "lifted: of the outputs with that layer alone in float; result: of the layer, all in INT8\n\n"
+      "{:>10} {:>8} {:>10}  {:<8} layer\n",
+      ranked->layers.size(), ranked->samples, ranked->snr, "lifted", "gain", "result", "operator");
+  for (const LayerSensitivity& layer : ranked->layers) {
+    const std::string lifted = layer.is_lifted ? fmt::format("{:.2f} dB", layer.lifted_snr) : "-";
+    const std::string gain =
+        layer.is_lifted ? fmt::format("{:+.2f}", layer.lifted_snr - ranked->snr) : "-";
+    fmt::print("{:>10} {:>8} {:>7.1f} dB  {:<8} {}\n", lifted, gain, layer.output_snr, layer.op,
+               layer.layer);
+  }
+  return 0;
+}
+
 }  // namespace
 
 void add_compare_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command = app.add_subcommand(
       "compare",
-      "Run the tuned plan beside the reference kernels and name the first layer that differs");
+      "Run the tuned plan beside the reference kernels and name the first layer that differs; or "
+      "rank layers by the error that INT8 adds");
   command->add_option("model", arguments->onnx, "MODEL.onnx")->required();
   command->add_option("--input,-i", arguments->inputs, "NAME=FILE.npy or NAME=random");
   command->add_option("--shapes", arguments->shapes,
@@ -91,7 +137,21 @@ void add_compare_command(CLI::App& app, int& exit_code) {
   command->add_flag("-a,--all", arguments->all, "Print every layer");
   command->add_option("--seed", arguments->seed, "Seed of random inputs");
   arguments->build.add_to(*command);
-  command->callback([arguments, &exit_code] { exit_code = run_compare(*arguments); });
+  command->add_option(
+      "--data", arguments->data,
+      "With --int8: rank the layers by the error that INT8 adds on these samples, a "
+      ".npz file or a folder of .npy files");
+  command->add_option("--samples", arguments->samples, "Of --data: the first so many")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  command
+      ->add_option("--lift", arguments->most_lifted,
+                   "Layers to lift one by one, those with the noisiest results")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->callback([arguments, &exit_code] {
+    exit_code = arguments->data.empty() ? run_compare(*arguments) : run_ranking(*arguments);
+  });
 }
 
 }  // namespace penstock::cli
