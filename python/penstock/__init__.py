@@ -5,6 +5,7 @@
     context = penstock.Engine(plan).create_context()
     outputs = context.run({"input": array})
 """
+from penstock._accuracy import Accuracy, accuracy
 from penstock._build import Profile, build
 from penstock._calibration import calibrate
 from penstock._custom import register_operator
@@ -17,9 +18,9 @@ from penstock.errors import (BusyError, CancelledError, DeviceLostError, Error, 
                              UnsupportedError)
 
 __all__ = [
-    "Buffer", "BuildSummary", "BusyError", "CalibrationTable", "CancelledError", "Comparison", "Context", "Device",
+    "Accuracy", "Buffer", "BuildSummary", "BusyError", "CalibrationTable", "CancelledError", "Comparison", "Context", "Device",
     "DeviceLostError", "DeviceMemory", "Engine", "Error", "Event", "InputMonitor", "InputOutputError", "InternalError",
     "InvalidArgumentError", "InvalidModelError", "InvalidPlanError", "LayerError", "NotFoundError", "OutOfMemoryError", "Plan", "Profile",
-    "SharedScratch", "Stream", "TensorInfo", "TimingCache", "UnsupportedError", "__version__", "build", "calibrate", "compare",
-    "inspect", "register_operator", "roofline",
+    "SharedScratch", "Stream", "TensorInfo", "TimingCache", "UnsupportedError", "__version__", "accuracy", "build", "calibrate",
+    "compare", "inspect", "register_operator", "roofline",
 ]

@@ -16,6 +16,7 @@ namespace nb = nanobind;
 
 // Each adds its classes and functions to the module.
 void bind_build(nb::module_& module);
+void bind_accuracy(nb::module_& module);
 void bind_calibration(nb::module_& module);  // before bind_build, which takes its table
 void bind_engine(nb::module_& module);
 void bind_context(nb::module_& module);

@@ -13,6 +13,7 @@ NB_MODULE(_penstock, module) {
   penstock::python::bind_engine(module);
   penstock::python::bind_context(module);
   penstock::python::bind_diagnostics(module);
+  penstock::python::bind_accuracy(module);
   penstock::python::bind_custom(module);
   penstock::python::bind_contracts(module);
 }
