@@ -23,6 +23,10 @@ using ir::Value;
 constexpr int kMost = 127;
 constexpr int kMostUnsigned = 255;
 
+// Values whose negative part is at most this share of the positive one, such as GELU's, waste half
+// of what signed integers tell apart.
+constexpr float kSkewed = 0.25f;
+
 constexpr auto kFloat = static_cast<int64_t>(DataType::kFloat32);
 
 // Weights as 8-bit integers, and the scale of each output.
@@ -150,20 +154,52 @@ class Insertion {
                   std::move(attributes));
   }
 
+  // What a value is stored as.
+  struct Integers {
+    DataType dtype = DataType::kInt8;
+    float scale = 1;
+    uint8_t zero_point = 0;
+  };
+
+  Integers integers_of(const Value& value, const CalibratedRange& range) const {
+    if (!options_.unsigned_activations) return {DataType::kInt8, range.threshold / kMost};
+    if (range.min >= 0 || is_never_negative(value)) {
+      return {DataType::kUInt8, range.threshold / kMostUnsigned};
+    }
+    // Padding of a convolution would have to be the zero point: products only.
+    if (-range.min > kSkewed * range.threshold || !is_for_products(value)) {
+      return {DataType::kInt8, range.threshold / kMost};
+    }
+    const float scale = (range.threshold - range.min) / kMostUnsigned;
+    return {DataType::kUInt8, scale, static_cast<uint8_t>(std::nearbyint(-range.min / scale))};
+  }
+
+  // True where a MatMul reads it and no convolution and no sum, whose epilogues know no zero point.
+  bool is_for_products(const Value& value) const {
+    const auto reads = [&](const Node& node) {
+      return std::find(node.inputs.begin(), node.inputs.end(), &value) != node.inputs.end();
+    };
+    bool has_product = false;
+    for (const Node& node : graph_.main.nodes) {
+      if (!reads(node)) continue;
+      if (node.op == "Conv" || node.op == "Add") return false;
+      has_product |= node.op == "MatMul";
+    }
+    return has_product;
+  }
+
   // The value as its 8 bits have it, made once.
   Value* through_integers(NodeIterator where, Value* value) {
     Value*& known = through_integers_[value];
     if (known != nullptr) return known;
-    const CalibratedRange& range = *range_of(value);
-    const bool is_unsigned =
-        options_.unsigned_activations && (range.min >= 0 || is_never_negative(*value));
-    const DataType dtype = is_unsigned ? DataType::kUInt8 : DataType::kInt8;
-    Value* scale = graph_.add_constant(
-        value->name + "_scale",
-        ir::make_constant(DataType::kFloat32, {},
-                          std::vector{range.threshold / (is_unsigned ? kMostUnsigned : kMost)}));
-    Value* zero_point = graph_.add_constant(value->name + "_zero_point",
-                                            ir::make_constant(dtype, {}, std::vector<uint8_t>{0}));
+    const Integers stored = integers_of(*value, *range_of(value));
+    const DataType dtype = stored.dtype;
+    Value* scale =
+        graph_.add_constant(value->name + "_scale",
+                            ir::make_constant(DataType::kFloat32, {}, std::vector{stored.scale}));
+    Value* zero_point =
+        graph_.add_constant(value->name + "_zero_point",
+                            ir::make_constant(dtype, {}, std::vector<uint8_t>{stored.zero_point}));
     ir::Attributes attributes;
     attributes.set("axis", int64_t{0});
     attributes.set("block_size", int64_t{0});

@@ -129,6 +129,37 @@ graph g(%x : float32[n, 2, 4]) {
   EXPECT_EQ(node_of(graph, "QuantizeLinear").inputs[0]->name, "f");
 }
 
+// What GELU gives: from -0.17 to much more.
+TEST(Insert, ValuesThatAreHardlyNegativeHaveAZeroPoint) {
+  constexpr std::string_view kProduct = R"ir(
+graph g(%x : float32[n, 8]) {
+  %y = MatMul(%x, const float32[8, 2]random)
+  return %y
+}
+)ir";
+  ir::Graph graph = parsed(kProduct);
+  ASSERT_TRUE(insert_quantization(graph, table_of({{"x", {-0.2f, 9, 4.9f}}}), {}).is_ok());
+  const ir::Node& x = node_of(graph, "QuantizeLinear");
+  EXPECT_EQ(x.outputs[0]->dtype, DataType::kUInt8);
+  EXPECT_NEAR(scale_of(x), 5.1 / 255, 1e-7);
+  EXPECT_EQ(x.inputs[2]->constant->as<uint8_t>()[0], 10);
+  ir::Graph wide = parsed(kProduct);
+  ASSERT_TRUE(insert_quantization(wide, table_of({{"x", {-2, 9, 4.9f}}}), {}).is_ok());
+  EXPECT_EQ(node_of(wide, "QuantizeLinear").outputs[0]->dtype, DataType::kInt8);
+}
+
+TEST(Insert, ContradictoryRulesAreErrors) {
+  ir::Graph graph = parsed(kResidual);
+  const auto message = [&](const std::vector<LayerPrecision>& rules) {
+    return check_rules(graph, rules).message();
+  };
+  EXPECT_THAT(message({{"a", DataType::kInt8}, {"a", DataType::kFloat32}}),
+              HasSubstr("'a' is asked to be in int8 and in float32"));
+  EXPECT_THAT(message({{"op:Relu", DataType::kInt8}}),
+              HasSubstr("no layer that computes in 8 bits"));
+  EXPECT_EQ(message({{"op:*", DataType::kInt8}, {"op:Conv", DataType::kFloat32}}), "");
+}
+
 TEST(Insert, ProductsOfTwoActivationsStayInFloat) {
   ir::Graph graph = parsed(R"ir(
 graph g(%x : float32[n, 2, 4], %z : float32[n, 4, 3]) {
