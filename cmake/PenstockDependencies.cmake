@@ -70,9 +70,11 @@ target_link_libraries(penstock_runtime_deps INTERFACE
   penstock_re2 JPEG::JPEG PNG::PNG TIFF::TIFF ${OPENJPEG_LIBRARY} penstock_webp
   Threads::Threads ${CMAKE_DL_LIBS})
 
+# All of protobuf, although ONNX's schema needs its lite part alone: the server reads text and JSON, and a process that
+# loads both libraries has everything twice.
 add_library(penstock_compiler_deps INTERFACE)
 target_include_directories(penstock_compiler_deps SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/generated")
-target_link_libraries(penstock_compiler_deps INTERFACE penstock_runtime_deps protobuf::libprotobuf-lite)
+target_link_libraries(penstock_compiler_deps INTERFACE penstock_runtime_deps protobuf::libprotobuf)
 
 if(PENSTOCK_TESTS)
   find_package(GTest REQUIRED CONFIG)

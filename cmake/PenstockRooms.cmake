@@ -108,11 +108,12 @@ endfunction()
 
 # penstock_cli(ROOM): the program, named penstock.
 function(penstock_cli name)
-  penstock_room(${name} DEPS penstock_compiler_deps penstock_cli_deps)
+  penstock_room(${name} DEPS penstock_serve_deps penstock_cli_deps)
   if(TARGET penstock_${name}_objects)
+    add_dependencies(penstock_${name}_objects penstock_serve_headers)
     add_executable(penstock_cli $<TARGET_OBJECTS:penstock_${name}_objects>)
     set_target_properties(penstock_cli PROPERTIES
       OUTPUT_NAME penstock LINKER_LANGUAGE CXX INSTALL_RPATH "\$ORIGIN/../lib")
-    target_link_libraries(penstock_cli PRIVATE penstock penstock_runtime penstock_compiler_deps penstock_cli_deps)
+    target_link_libraries(penstock_cli PRIVATE penstock_serve penstock penstock_runtime penstock_serve_deps penstock_cli_deps)
   endif()
 endfunction()
