@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct ServerOptions {
   std::vector<std::string> load_models;  // of kExplicit; "*" is all
   std::chrono::seconds poll_interval{15};
   bool strict_readiness = true;   // ready only when all models are
-  bool exit_on_error = true;      // a model that fails at the start ends it
+  bool exit_on_error = false;     // a model that fails at the start ends it
   bool auto_complete = true;      // what config.pbtxt leaves out is taken from the model
   std::string model_config_name;  // configs/NAME.pbtxt in place of config.pbtxt, where it is
   int load_threads = 2;
@@ -41,6 +42,8 @@ struct ServerOptions {
   std::filesystem::path timing_cache;  // empty: beside the plans
   int optimization_level = 3;          // of builds; a config.pbtxt may say otherwise
   int default_max_batch_size = 4;      // of models with a batch axis and no config.pbtxt
+
+  std::function<bool()> is_ending;  // asked during builds, which it ends; may be empty
 
   int execution_retries = 1;  // on a fresh context, after a failed execution
   FaultInjection faults;

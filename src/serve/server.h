@@ -77,10 +77,12 @@ class ModelServer {
   bool wait_until_idle(std::chrono::milliseconds timeout) const;
 
  private:
-  ModelServer(const ServerOptions& options);
+  struct Life;
+  explicit ModelServer(const ServerOptions& options);
 
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<Settings> settings_;
+  std::unique_ptr<Life> life_;
 };
 
 }  // namespace penstock::serve
