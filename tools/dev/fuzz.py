@@ -23,7 +23,7 @@ KEPT = ROOT / "tests" / "fuzz" / "corpus"
 LARGEST_SEED = 3000  # bytes: small inputs are mutated to more effect
 TEXT_SEEDS = 150
 FEW_MODELS, FEW_TEXTS = 140, 30  # with --fixed: all of ONNX's models would take the whole time
-FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "model": 2000, "npy": 30000, "plan": 20000}  # five to fifteen seconds each
+FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "model": 2000, "npy": 30000, "plan": 20000, "serve": 60000}  # five to fifteen seconds each
 TIMEOUT = 30  # seconds for one input
 FIXED_TIMEOUT = 120  # on a machine that may be busy
 MEMORY = 3000  # MiB, of the whole process
@@ -82,10 +82,25 @@ def make_npy_seeds(folder):
     (folder / "shapes").write_bytes(b"Sinput:1x3x224x224,mask:1x128,scalar:")
 
 
+def make_serve_seeds(folder):
+    import gzip
+    body = b'{"id":"a","inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[[1,2,3,4.5]]}],"outputs":[{"name":"y"}]}'
+    binary = b'{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":7}}]}'
+    head = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nInference-Header-Content-Length: 3\r\n\r\n"
+    chunks = b"POST /v2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    config = b'max_batch_size: 4 input [{ name: "x" data_type: TYPE_FP32 dims: [4] }] dynamic_batching { preferred_batch_size: 2 }'
+    for name, seed in (("head", b"H" + head), ("chunks", b"H" + chunks), ("json", b"J" + body),
+                       ("binary", b"B" + len(binary).to_bytes(2, "big") + binary + b"\3\0\0\0abc"),
+                       ("gzip", b"Z" + gzip.compress(body)), ("route", b"R/v2/models/a%2Fb/versions/3/infer"),
+                       ("config", b"C" + config), ("config_json", b'K{"max_batch_size":4,"input":[{"name":"x"}]}'),
+                       ("base64", b"6YWJj")):
+        (folder / name).write_bytes(seed)
+
+
 def seeds(fixed):
     """Folders of seeds by fuzzer, made once."""
     home = BUILD / ("fixed_seeds" if fixed else "seeds")
-    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy")}
+    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy", "serve")}
     if not (home / "done").exists():
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +108,7 @@ def seeds(fixed):
         models = thinned(sorted(folders["model"].iterdir()), FEW_TEXTS if fixed else TEXT_SEEDS)
         make_text_seeds(models, folders["graph_text"], folders["plan"])
         make_npy_seeds(folders["npy"])
+        make_serve_seeds(folders["serve"])
         (home / "done").touch()
     return {**folders, "import": folders["model"]}
 
