@@ -76,6 +76,14 @@ add_library(penstock_compiler_deps INTERFACE)
 target_include_directories(penstock_compiler_deps SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/generated")
 target_link_libraries(penstock_compiler_deps INTERFACE penstock_runtime_deps protobuf::libprotobuf)
 
+# HTTP/2, of the load generator.
+find_path(NGHTTP2_INCLUDE_DIR nghttp2/nghttp2.h REQUIRED)
+find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
+mark_as_advanced(NGHTTP2_INCLUDE_DIR NGHTTP2_LIBRARY)
+add_library(penstock_load_deps INTERFACE)
+target_include_directories(penstock_load_deps SYSTEM INTERFACE "${NGHTTP2_INCLUDE_DIR}")
+target_link_libraries(penstock_load_deps INTERFACE penstock_runtime_deps ${NGHTTP2_LIBRARY})
+
 if(PENSTOCK_TESTS)
   find_package(GTest REQUIRED CONFIG)
 endif()

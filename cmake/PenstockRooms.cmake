@@ -114,6 +114,6 @@ function(penstock_cli name)
     add_executable(penstock_cli $<TARGET_OBJECTS:penstock_${name}_objects>)
     set_target_properties(penstock_cli PROPERTIES
       OUTPUT_NAME penstock LINKER_LANGUAGE CXX INSTALL_RPATH "\$ORIGIN/../lib")
-    target_link_libraries(penstock_cli PRIVATE penstock_serve penstock penstock_runtime penstock_serve_deps penstock_cli_deps)
+    target_link_libraries(penstock_cli PRIVATE penstock_serve penstock_load penstock penstock_runtime penstock_serve_deps penstock_cli_deps)
   endif()
 endfunction()

@@ -44,6 +44,9 @@ if(PENSTOCK_TESTS)
       target_link_libraries(penstock_${room}_test PRIVATE penstock_serve penstock_serve_deps)
       add_dependencies(penstock_${room}_test penstock_serve_headers)
     endif()
+    if(room STREQUAL "load" OR room STREQUAL "cli")
+      target_link_libraries(penstock_${room}_test PRIVATE penstock_load)
+    endif()
     if(room STREQUAL "cli" AND TARGET penstock_cli_objects)
       # The program is not a library: its tests take its objects, all but the one with main().
       target_sources(penstock_cli_test PRIVATE

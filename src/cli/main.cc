@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   penstock::cli::add_bench_command(app, exit_code);
   penstock::cli::add_accuracy_command(app, exit_code);
   penstock::cli::add_compare_command(app, exit_code);
+  penstock::cli::add_load_command(app, exit_code);
   penstock::cli::add_operators_command(app, exit_code);
   penstock::cli::add_serve_command(app, exit_code);
   try {

@@ -20,6 +20,7 @@ ALLOWED = {
     "compiler": {"base", "ir", "ops", "backends", "plan", "runtime",
                  "import", "passes", "quantize", "tune"},
 }
+ALLOWED["load"] = {"base"}
 ALLOWED["diagnostics"] = set(ALLOWED)
 ALLOWED["accuracy"] = set(ALLOWED)
 # The server stands on the public API, as an application does.

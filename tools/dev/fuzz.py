@@ -23,7 +23,7 @@ KEPT = ROOT / "tests" / "fuzz" / "corpus"
 LARGEST_SEED = 3000  # bytes: small inputs are mutated to more effect
 TEXT_SEEDS = 150
 FEW_MODELS, FEW_TEXTS = 140, 30  # with --fixed: all of ONNX's models would take the whole time
-FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "model": 2000, "npy": 30000, "plan": 20000, "serve": 60000}  # five to fifteen seconds each
+FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "load": 30000, "model": 2000, "npy": 30000, "plan": 20000, "serve": 60000}  # five to fifteen seconds each
 TIMEOUT = 30  # seconds for one input
 FIXED_TIMEOUT = 120  # on a machine that may be busy
 MEMORY = 3000  # MiB, of the whole process
@@ -97,10 +97,19 @@ def make_serve_seeds(folder):
         (folder / name).write_bytes(seed)
 
 
+def make_load_seeds(folder):
+    shape = b'"datatype":"FP32","shape":[-1,3]}]'
+    for name, seed in (("http", b"aHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+                       ("chunked", b"bHTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+                       ("json", b'J{"inputs":[{"name":"x",' + shape + b',"outputs":[{"name":"y",' + shape + b"}"),
+                       ("grpc", b"P\x0a\x01m\x22\x0d\x0a\x01x\x12\x04FP32\x1a\x02\x01\x03")):
+        (folder / name).write_bytes(seed)
+
+
 def seeds(fixed):
     """Folders of seeds by fuzzer, made once."""
     home = BUILD / ("fixed_seeds" if fixed else "seeds")
-    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy", "serve")}
+    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy", "serve", "load")}
     if not (home / "done").exists():
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +118,7 @@ def seeds(fixed):
         make_text_seeds(models, folders["graph_text"], folders["plan"])
         make_npy_seeds(folders["npy"])
         make_serve_seeds(folders["serve"])
+        make_load_seeds(folders["load"])
         (home / "done").touch()
     return {**folders, "import": folders["model"]}
 
