@@ -3,6 +3,11 @@
 
 find_package(Boost 1.74 REQUIRED)  # headers: Asio and Beast
 find_package(ZLIB REQUIRED)
+find_path(GRPC_INCLUDE_DIR grpcpp/grpcpp.h REQUIRED)
+find_library(GRPCPP_LIBRARY grpc++ REQUIRED)
+find_library(GRPC_LIBRARY grpc REQUIRED)
+find_library(GPR_LIBRARY gpr REQUIRED)
+mark_as_advanced(GRPC_INCLUDE_DIR GRPCPP_LIBRARY GRPC_LIBRARY GPR_LIBRARY)
 find_package(simdjson REQUIRED CONFIG)
 # A macro on the command line would keep the room from the precompiled headers; it concerns streams of documents alone.
 set_target_properties(simdjson::simdjson PROPERTIES INTERFACE_COMPILE_DEFINITIONS "")
@@ -27,7 +32,8 @@ add_custom_target(penstock_serve_headers DEPENDS ${serve_headers})
 
 add_library(penstock_serve_deps INTERFACE)
 target_link_libraries(penstock_serve_deps INTERFACE
-  penstock_compiler_deps Boost::headers ZLIB::ZLIB simdjson::simdjson CLI11::CLI11)
+  penstock_compiler_deps Boost::headers ZLIB::ZLIB simdjson::simdjson CLI11::CLI11
+  ${GRPCPP_LIBRARY} ${GRPC_LIBRARY} ${GPR_LIBRARY})
 
 add_library(penstock_serve_messages OBJECT ${serve_sources})
 target_compile_options(penstock_serve_messages PRIVATE -w -march=${PENSTOCK_ARCH})

@@ -101,4 +101,7 @@ if(PENSTOCK_BENCH)
     target_link_libraries(penstock_${name} PRIVATE
       penstock_flags penstock penstock_runtime penstock_compiler_deps CLI11::CLI11)
   endforeach()
+  if(TARGET penstock_grpc_echo)
+    target_link_libraries(penstock_grpc_echo PRIVATE penstock_serve_deps)
+  endif()
 endif()

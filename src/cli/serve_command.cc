@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/serve_grpc.h"
 #include "serve/http/api.h"
 #include "serve/http/http_server.h"
 #include "serve/log.h"
@@ -22,7 +23,9 @@ struct ServeArguments {
   serve::ServerOptions server;
   HttpServer::Options http;
   HttpServer::Options metrics;
+  serve::GrpcOptions grpc;
   bool allow_http = true;
+  bool allow_grpc = true;
   bool allow_metrics = true;
   int exit_timeout = 30;
   int poll_seconds = 15;
@@ -44,10 +47,12 @@ sigset_t ending_signals() {
 
 struct FrontEnds {
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<serve::GrpcFrontEnd> grpc;
   std::unique_ptr<HttpServer> metrics;
 
-  void begin_drain() {
+  void begin_drain(std::chrono::seconds timeout) {
     if (http != nullptr) http->begin_drain();
+    if (grpc != nullptr) grpc->begin_drain(timeout);
   }
 };
 
@@ -59,6 +64,12 @@ Result<FrontEnds> start_front_ends(const ServeArguments& arguments, serve::Model
     serve::log_info("listening", {{"protocol", "http"},
                                   {"address", arguments.http.address},
                                   {"port", std::to_string(ends.http->port())}});
+  }
+  if (arguments.allow_grpc) {
+    PENSTOCK_ASSIGN_OR_RETURN(ends.grpc, serve::GrpcFrontEnd::start(server, arguments.grpc));
+    serve::log_info("listening", {{"protocol", "grpc"},
+                                  {"address", arguments.grpc.address},
+                                  {"port", std::to_string(ends.grpc->port())}});
   }
   if (arguments.allow_metrics) {
     auto api = std::make_unique<serve::http::MetricsApi>(server);
@@ -116,8 +127,9 @@ int run_serve(ServeArguments arguments) {
   if (!ends.is_ok()) return report(ends.status());
   const Status ended = serve_until_signal(arguments, **server);
   serve::log_info("ending", {{"in_flight", std::to_string((*server)->requests_in_flight())}});
-  ends->begin_drain();
-  const bool is_idle = (*server)->wait_until_idle(std::chrono::seconds(arguments.exit_timeout));
+  const std::chrono::seconds timeout(arguments.exit_timeout);
+  ends->begin_drain(timeout);
+  const bool is_idle = (*server)->wait_until_idle(timeout);
   if (!is_idle) serve::log_warning("requests are left when --exit-timeout is over");
   // Answers that are complete but not sent yet.
   const auto last = serve::Clock::now() + std::chrono::seconds(is_idle ? 1 : 0);
@@ -125,6 +137,7 @@ int run_serve(ServeArguments arguments) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   ends->http.reset();
+  ends->grpc.reset();
   ends->metrics.reset();
   if (!ended.is_ok()) return report(ended);
   return 0;
@@ -257,10 +270,12 @@ void add_http_options(CLI::App& command, ServeArguments& arguments) {
 void add_serve_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<ServeArguments>();
   CLI::App* command = app.add_subcommand(
-      "serve", "Serve a repository of models over HTTP, for clients of Triton Inference Server");
+      "serve",
+      "Serve a repository of models over HTTP and gRPC, for clients of Triton Inference Server");
   add_repository_options(*command, arguments->server, *arguments);
   add_engine_options(*command, arguments->server);
   add_http_options(*command, *arguments);
+  add_grpc_options(*command, arguments->grpc, arguments->allow_grpc);
   command
       ->add_option("--exit-timeout-secs,--exit-timeout", arguments->exit_timeout,
                    "Seconds that requests under way have after SIGTERM")

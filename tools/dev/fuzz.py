@@ -23,7 +23,7 @@ KEPT = ROOT / "tests" / "fuzz" / "corpus"
 LARGEST_SEED = 3000  # bytes: small inputs are mutated to more effect
 TEXT_SEEDS = 150
 FEW_MODELS, FEW_TEXTS = 140, 30  # with --fixed: all of ONNX's models would take the whole time
-FIXED_INPUTS = {"graph_text": 8000, "import": 2000, "load": 30000, "model": 2000, "npy": 30000, "plan": 20000, "serve": 60000}  # five to fifteen seconds each
+FIXED_INPUTS = {"graph_text": 8000, "grpc_request": 30000, "import": 2000, "load": 30000, "model": 2000, "npy": 30000, "plan": 20000, "serve": 60000}  # five to fifteen seconds each
 TIMEOUT = 30  # seconds for one input
 FIXED_TIMEOUT = 120  # on a machine that may be busy
 MEMORY = 3000  # MiB, of the whole process
@@ -106,10 +106,21 @@ def make_load_seeds(folder):
         (folder / name).write_bytes(seed)
 
 
+def make_grpc_seeds(folder):
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+    typed = field(1, b"x") + field(2, b"FP32") + field(3, b"\x01\x02")
+    strings = field(1, b"s") + field(2, b"BYTES") + field(3, b"\x02")
+    sequence = field(4, field(1, b"sequence_id") + field(2, b"\x10\x05"))
+    for name, seed in (("raw", field(5, typed) + field(7, b"\0" * 8)), ("typed", field(5, typed + field(5, field(6, b"\0" * 8)))),
+                       ("strings", field(5, strings) + field(7, b"\x02\0\0\0ab\0\0\0\0")), ("sequence", sequence)):
+        (folder / name).write_bytes(b"\x07" + field(1, b"m") + seed)
+
+
 def seeds(fixed):
     """Folders of seeds by fuzzer, made once."""
     home = BUILD / ("fixed_seeds" if fixed else "seeds")
-    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy", "serve", "load")}
+    folders = {name: home / name for name in ("model", "graph_text", "plan", "npy", "serve", "load", "grpc_request")}
     if not (home / "done").exists():
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
@@ -119,6 +130,7 @@ def seeds(fixed):
         make_npy_seeds(folders["npy"])
         make_serve_seeds(folders["serve"])
         make_load_seeds(folders["load"])
+        make_grpc_seeds(folders["grpc_request"])
         (home / "done").touch()
     return {**folders, "import": folders["model"]}
 

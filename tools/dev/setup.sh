@@ -5,7 +5,7 @@ apt_build=(
   g++ cmake ninja-build ccache mold
   libfmt-dev libspdlog-dev nlohmann-json3-dev libxxhash-dev libcli11-dev
   libprotobuf-dev protobuf-compiler libre2-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libopenjp2-7-dev libzip-dev
-  libboost-dev libsimdjson-dev zlib1g-dev libnghttp2-dev
+  libboost-dev libsimdjson-dev zlib1g-dev libgrpc++-dev libnghttp2-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-format-14
 )
