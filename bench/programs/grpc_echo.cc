@@ -1,6 +1,6 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
-// The least that a gRPC server can do: it answers ModelInfer with the bytes of the request, and
-// knows no model. What `penstock serve` reaches of its rate is what remains beside gRPC itself.
+// The least that a gRPC server can do: it answers with the bytes of the request, and knows
+// no model. What `penstock serve` reaches of its rate is what remains beside gRPC itself.
 // usage: penstock_grpc_echo PORT [THREADS]
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
@@ -8,10 +8,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 namespace {
+
+// A ModelMetadataResponse, so that `penstock load` knows what to send: input "x", FP32, [-1, -1].
+std::string description() {
+  const std::string minus_one = std::string(9, '\xff') + '\x01';
+  const std::string tensor =
+      std::string("\x0a\x01x\x12\x04") + "FP32\x1a\x14" + minus_one + minus_one;
+  return "\x22" + std::string(1, static_cast<char>(tensor.size())) + tensor;
+}
 
 class Echo {
  public:
@@ -29,6 +38,10 @@ class Echo {
       stream_.Read(&message_, this);
     } else {
       step_ = kDone;
+      if (context_.method().ends_with("/ModelMetadata")) {
+        const grpc::Slice answer(description());
+        message_ = grpc::ByteBuffer(&answer, 1);
+      }
       stream_.WriteAndFinish(message_, grpc::WriteOptions(), grpc::Status::OK, this);
     }
   }
