@@ -13,6 +13,9 @@ from penstock.errors import InvalidArgumentError
 
 Arrays = Mapping[str, Any]
 
+# Options of build() that make it compute in less than float32.
+_LOWER = ("int8", "fp16", "bf16", "best", "tf32", "calibration", "calibration_cache", "calibration_method", "layer_precisions")
+
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
@@ -106,8 +109,7 @@ def accuracy(
     outputs = _penstock._run_samples(engine, arrays, *run)
     expected = None
     if against is not None:
-        plain = {name: value for name, value in build_options.items()
-                 if name not in ("int8", "fp16", "bf16", "tf32", "calibration", "calibration_cache", "layer_precisions")}
+        plain = {name: value for name, value in build_options.items() if name not in _LOWER}
         expected = _penstock._run_samples(_engine(against, "against", device, plain), arrays, *run)
     total = max((len(array) for array in outputs.values()), default=0)
     if isinstance(metric, str):

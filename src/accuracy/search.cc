@@ -108,9 +108,8 @@ class Search {
   }
   BuildOptions float_build() const {
     BuildOptions build = build_;
-    build.int8 = false;
+    build.int8 = build.tf32 = false;  // the calibration still tells what inputs hold
     build.precision = DataType::kFloat32;
-    build.calibration = nullptr;
     build.layer_precisions.clear();
     return build;
   }

@@ -102,6 +102,7 @@ class Ranking {
     build.device = "cpu";
     build.precision = DataType::kFloat32;
     build.simulate_int8 = true;
+    build.tf32 = false;
     return build;
   }
   BuildOptions in_floats() const {

@@ -27,7 +27,7 @@ bool is_model(const std::string& path) {
 
 // In float32, for the same shapes.
 BuildFlags in_floats(BuildFlags flags) {
-  flags.fp16 = flags.bf16 = flags.tf32 = flags.int8 = false;
+  flags.fp16 = flags.bf16 = flags.best = flags.tf32 = flags.int8 = false;
   flags.layer_precisions.clear();
   return flags;
 }
@@ -40,7 +40,7 @@ Result<Engine> open(const std::string& path, const BuildFlags& flags) {
 // What to compare with: as asked; else, of a model that is built with less than float32, float32.
 std::string reference_of(const AccuracyArguments& arguments) {
   const BuildFlags& flags = arguments.build;
-  const bool is_lower = flags.int8 || flags.fp16 || flags.bf16 || flags.tf32;
+  const bool is_lower = flags.int8 || flags.fp16 || flags.bf16 || flags.best || flags.tf32;
   if (!arguments.against.empty()) return arguments.against;
   return is_model(arguments.model) && is_lower ? arguments.model : "";
 }

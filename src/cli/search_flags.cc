@@ -87,7 +87,8 @@ Status SearchFlags::check(const BuildFlags& build) const {
   }
   if (budget.empty()) return Status::ok();
   if (data.empty()) return wrong("--accuracy-budget without --accuracy-data: give labelled data");
-  if (!build.int8) return wrong("--accuracy-budget without --int8: there is nothing to choose");
+  const bool is_int8 = build.int8 || (build.best && build.calibration.is_given());
+  if (!is_int8) return wrong("--accuracy-budget without --int8: there is nothing to choose");
   return Status::ok();
 }
 
