@@ -19,12 +19,9 @@ foreach(source IN LISTS fuzzers)
     # The program is no library: its objects are taken, all but the one with main().
     target_sources(${name} PRIVATE
       $<FILTER:$<TARGET_OBJECTS:penstock_cli_objects>,EXCLUDE,/main\\.cc\\.o$>)
-    target_link_libraries(${name} PRIVATE penstock_load penstock_cli_deps)
+    target_link_libraries(${name} PRIVATE penstock_load penstock_serve penstock_serve_deps penstock_cli_deps)
   elseif(source MATCHES "/src/load/")
     target_link_libraries(${name} PRIVATE penstock_load)
-  elseif(source MATCHES "/src/serve/")
-    target_link_libraries(${name} PRIVATE penstock_serve penstock_serve_deps)
-    add_dependencies(${name} penstock_serve_headers)
   endif()
   if(source MATCHES "/src/serve/")
     target_link_libraries(${name} PRIVATE penstock_serve penstock_serve_deps)

@@ -100,7 +100,7 @@ def serve(repository, *options, wait=True):
     log = pathlib.Path(repository).parent / f"serve{time.monotonic_ns()}.log"
     with log.open("w") as out:
         process = subprocess.Popen([PENSTOCK, "serve", f"--model-repository={repository}", "--http-address=127.0.0.1",
-                                    "--metrics-address=127.0.0.1", "--http-port=0", "--metrics-port=0", "--opt-level=0",
+                                    "--metrics-address=127.0.0.1", "--http-port=0", "--metrics-port=0", "--allow-grpc=false", "--opt-level=0",
                                     *map(str, options)], stdout=out, stderr=subprocess.STDOUT)
     try:
         server = Server(process, log)

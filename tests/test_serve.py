@@ -300,5 +300,6 @@ def test_a_bad_option_ends_at_once(tmp_path):
     assert "nowhere" in penstock("serve", "--model-repository", tmp_path / "nowhere", exit_code=1).stderr
     penstock("serve", exit_code=2)
     (tmp_path / "m" / "1").mkdir(parents=True)
-    done = penstock("serve", "--model-repository", tmp_path, "--exit-on-error=true", "--http-port=0", "--metrics-port=0", exit_code=1)
+    done = penstock("serve", "--model-repository", tmp_path, "--exit-on-error=true", "--http-port=0", "--metrics-port=0", "--grpc-port=0",
+                    exit_code=1)
     assert "model 'm'" in done.stderr

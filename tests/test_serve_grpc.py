@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,7 +38,7 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(folder, *flags):
+def serving(folder, *flags, credentials=None):
     for name, text in MODELS.items():
         path = folder / name / "1" / "model.onnx"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def serving(folder, *flags):
         [PENSTOCK, "serve", f"--model-repository={folder}", "--http-port=0", "--metrics-port=0", f"--grpc-port={port}",
          "--grpc-address=127.0.0.1", "--opt-level=0", *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        channel = grpc.secure_channel(f"localhost:{port}", credentials) if credentials else grpc.insecure_channel(f"127.0.0.1:{port}")
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         deadline = time.monotonic() + 60
         while True:
@@ -218,6 +219,27 @@ def test_asynchronous_client(port):
                 count += 1
             assert count == 5
     asyncio.run(run())
+
+
+def test_tls_with_certificates_of_both_sides(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    flags = ("--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true", f"--grpc-server-cert={certificate}", f"--grpc-server-key={key}",
+             f"--grpc-root-cert={certificate}")
+    known = grpc.ssl_channel_credentials(certificate.read_bytes(), key.read_bytes(), certificate.read_bytes())
+    with serving(tmp_path / "models", *flags, credentials=known) as (port, _):
+        for channel in (grpc.insecure_channel(f"localhost:{port}"),
+                        grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(certificate.read_bytes()))):
+            with channel, pytest.raises(grpc.RpcError) as error:
+                service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest(), timeout=10)
+            assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    wrong = subprocess.run([PENSTOCK, "serve", f"--model-repository={tmp_path / 'models'}", "--http-port=0", "--metrics-port=0",
+                            "--grpc-port=0", "--grpc-use-ssl=true", "--grpc-server-key=/nowhere"], capture_output=True, text=True,
+                           check=False)
+    assert wrong.returncode == 1 and "server's key '/nowhere'" in wrong.stderr
 
 
 def test_deadlines_cancellation_limits_and_the_end(tmp_path):
