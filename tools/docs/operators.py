@@ -22,7 +22,7 @@ ONNX operators that models may have, by name: {count} of them, opsets {first} to
 - *types*: the element types that ONNX's newest definition allows, without complex numbers, which are refused. `float` stands for float16, bfloat16,
   float32 and float64, `int` for the signed and unsigned integers of 8 to 64 bits, `small` for float8, float4, 4-bit and 2-bit integers.
 - *fast kernels*: those besides the reference kernel, which every operator has, of the core operators that the operator becomes. On the CPU they take
-  float32; on an NVIDIA GPU float32, float16 and bfloat16, and where numbers are moved or combined one by one, most other types. Each says in
+  float32, and float16 and bfloat16 where the processor multiplies them; on an NVIDIA GPU those three, and where numbers are moved or combined one by one, most other types. Each says in
   `penstock inspect --candidates` why it does not take a node. *not*: core operators among them that have the reference kernel alone, and so run on the
   CPU. Many operators without a fast kernel vanish while a model is built, or become part of a fused node.
 
