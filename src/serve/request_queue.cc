@@ -113,28 +113,37 @@ std::vector<RequestQueue::Place> RequestQueue::candidates(bool& is_full) {
   return places;
 }
 
-std::vector<QueuedRequest> RequestQueue::take_batch(Clock::time_point now,
-                                                    Clock::time_point& again) {
+std::vector<RequestQueue::Place> RequestQueue::due(Clock::time_point now,
+                                                   Clock::time_point& again) {
   again = next_timeout_;
   if (size_ == 0) return {};
   bool is_full = false;
   std::vector<Place> places = candidates(is_full);
-  if (is_full) return take(places);
+  if (is_full) return places;
   // The longest beginning of a preferred size.
   for (size_t count = places.size(); count > 0; --count) {
     if (std::find(preferred_.begin(), preferred_.end(), places[count - 1].items_so_far) !=
         preferred_.end()) {
       places.resize(count);
-      return take(places);
+      return places;
     }
   }
   Clock::time_point oldest = Clock::time_point::max();
   for (const Place& place : places) {
     oldest = std::min(oldest, (*place.queue)[place.index].enqueued);
   }
-  if (now >= oldest + delay_) return take(places);
+  if (now >= oldest + delay_) return places;
   again = std::min(again, oldest + delay_);
   return {};
+}
+
+std::vector<QueuedRequest> RequestQueue::take_batch(Clock::time_point now,
+                                                    Clock::time_point& again) {
+  return take(due(now, again));
+}
+
+bool RequestQueue::is_due(Clock::time_point now, Clock::time_point& again) {
+  return !due(now, again).empty();
 }
 
 std::vector<QueuedRequest> RequestQueue::take(const std::vector<Place>& places) {

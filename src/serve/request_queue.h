@@ -34,6 +34,9 @@ class RequestQueue {
   // to ask again if nothing is pushed before.
   std::vector<QueuedRequest> take_batch(Clock::time_point now, Clock::time_point& again);
 
+  // True where take_batch() would give one.
+  bool is_due(Clock::time_point now, Clock::time_point& again);
+
   // Those whose time in the queue is over, and those whose clients have left.
   std::vector<QueuedRequest> take_expired(Clock::time_point now);
   std::vector<QueuedRequest> take_cancelled();
@@ -65,6 +68,7 @@ class RequestQueue {
 
   Level& level_of(uint64_t priority);
   std::vector<Place> candidates(bool& is_full);
+  std::vector<Place> due(Clock::time_point now, Clock::time_point& again);
   std::vector<QueuedRequest> take(const std::vector<Place>& places);
   template <typename Predicate>
   std::vector<QueuedRequest> take_if(Predicate&& predicate);

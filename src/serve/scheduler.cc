@@ -61,7 +61,7 @@ void Scheduler::submit(std::shared_ptr<InferenceRequest> request, int64_t items)
     batch.push_back(std::move(queued));
     Work work = begin(std::move(batch));
     lock.unlock();
-    perform(std::move(work), true);
+    perform(std::move(work));
     return;
   }
   const std::shared_ptr<InferenceRequest> kept = queued.request;
@@ -91,13 +91,12 @@ Scheduler::Work Scheduler::begin(std::vector<QueuedRequest> batch) {
   return work;
 }
 
-void Scheduler::perform(Work work, bool has_cores) {
+// Has the cores that it needs, and gives them back.
+void Scheduler::perform(Work work) {
   Instance& instance = *work.slot->instance;
-  const bool counts_cores = options_.cores != nullptr;
-  if (counts_cores && !has_cores) options_.cores->take(most_threads_);
   uint64_t compute_ns = 0;
   std::vector<Finished> finished = executor_->execute(instance, std::move(work.batch), compute_ns);
-  if (counts_cores) options_.cores->give_back(most_threads_);
+  if (options_.cores != nullptr) options_.cores->give_back(most_threads_);
   bool is_more = false;
   {
     std::lock_guard lock(mutex_);
@@ -143,6 +142,24 @@ void Scheduler::refuse(std::vector<QueuedRequest> requests, const Error& error) 
   finish(finished);
 }
 
+// Cores first: while it waits for them, the batch grows.
+bool Scheduler::take_work(std::unique_lock<std::mutex>& lock, Work& work) {
+  if (options_.cores != nullptr && !options_.cores->try_take(most_threads_)) {
+    lock.unlock();
+    options_.cores->take(most_threads_);
+    lock.lock();
+  }
+  Clock::time_point again;
+  std::vector<QueuedRequest> batch;
+  if (!is_ending_ && !free_.empty()) batch = queue_.take_batch(Clock::now(), again);
+  if (batch.empty()) {
+    if (options_.cores != nullptr) options_.cores->give_back(most_threads_);
+    return false;
+  }
+  work = begin(std::move(batch));
+  return true;
+}
+
 // Waits for a batch and an instance; false when the scheduler ends.
 bool Scheduler::next_work(std::unique_lock<std::mutex>& lock, Work& work) {
   while (true) {
@@ -159,10 +176,9 @@ bool Scheduler::next_work(std::unique_lock<std::mutex>& lock, Work& work) {
       lock.lock();
       continue;
     }
-    std::vector<QueuedRequest> batch = queue_.take_batch(Clock::now(), again);
-    if (!batch.empty()) {
-      work = begin(std::move(batch));
-      return true;
+    if (queue_.is_due(Clock::now(), again)) {
+      if (take_work(lock, work)) return true;
+      continue;
     }
     if (again == Clock::time_point::max()) {
       work_.wait(lock);
@@ -179,7 +195,7 @@ void Scheduler::worker() {
     const bool is_more = queue_.size() > 0 && !free_.empty();
     lock.unlock();
     if (is_more) work_.notify_one();
-    perform(std::move(work), false);
+    perform(std::move(work));
     lock.lock();
   }
 }

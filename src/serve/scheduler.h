@@ -54,7 +54,8 @@ class Scheduler : public CancellationListener, public std::enable_shared_from_th
   void worker();
   bool next_work(std::unique_lock<std::mutex>& lock, Work& work);
   Work begin(std::vector<QueuedRequest> batch);
-  void perform(Work work, bool has_cores);
+  bool take_work(std::unique_lock<std::mutex>& lock, Work& work);
+  void perform(Work work);
   void finish(std::vector<Finished>& finished);
   void release(uint64_t ticket, std::vector<Finished> finished);
   void refuse(std::vector<QueuedRequest> requests, const Error& error);
