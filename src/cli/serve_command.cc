@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/processors.h"
 #include "cli/commands.h"
 #include "cli/serve_grpc.h"
 #include "serve/http/api.h"
@@ -225,7 +226,7 @@ void add_engine_options(CLI::App& command, serve::ServerOptions& server) {
 
 void add_http_options(CLI::App& command, ServeArguments& arguments) {
   HttpServer::Options& http = arguments.http;
-  http.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 8);
+  http.threads = std::clamp(processor_count() / 2, 1, 8);
   arguments.metrics.port = 8002;
   const CLI::Range port(0, 65535);
   command.add_option("--allow-http", arguments.allow_http)->capture_default_str();

@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "base/memory_guard.h"
 #include "base/names.h"
+#include "base/processors.h"
 #include "compiler/code_cache.h"
 #include "compiler/contracts.h"
 #include "compiler/lower.h"
@@ -340,7 +341,7 @@ Result<Tuned> tune_and_lower(Compilation& work, const BuildOptions& options) {
   const backends::CurrentDevice current(*backend);
   Sharing sharing;
   PENSTOCK_ASSIGN_OR_RETURN(sharing.cache, tune::TimingCache::load(options.timing_cache));
-  const int threads = options.threads == 0 ? backends::processor_count() : options.threads;
+  const int threads = options.threads == 0 ? processor_count() : options.threads;
   if (options.precision != DataType::kFloat32) {
     PENSTOCK_RETURN_IF_ERROR(backend->is_host_memory()
                                  ? lower_on_processor(work, options, threads, *backend, sharing)

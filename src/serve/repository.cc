@@ -1,9 +1,9 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "serve/repository.h"
+#include "base/processors.h"
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,17 +36,11 @@ std::string without_paths(std::string message, const std::vector<fs::path>& repo
   return message;
 }
 
-int usable_cores() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::thread::hardware_concurrency());
-}
-
 }  // namespace
 
 Repository::Repository(const ServerOptions& options) : options_(options) {
   options_.is_ending = [this] { return is_closing_.load(); };
-  resources_.cores = std::make_shared<CoreBudget>(usable_cores());
+  resources_.cores = std::make_shared<CoreBudget>(processor_count());
   resources_.timer = std::make_shared<Timer>();
   tasks_ = std::make_unique<TaskPool>(std::max(1, options_.load_threads));
 }

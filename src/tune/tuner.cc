@@ -207,7 +207,8 @@ void Tuner::consider(const Tactic& tactic, const NodeFacts& facts, bool timed, b
       candidate.reason = "reference kernel, not timed where another runs (--opt-level 5 does)";
     } else if (options_.level == 0 && have_other) {
       candidate.reason = "not timed at --opt-level 0";
-    } else if (timed && options_.level > 0) {
+    } else if (timed && (options_.level > 0 || (is_mixed() && !on_host))) {
+      // On a device even the first is run once: an engine of a library may turn out not to be one.
       NodeFacts formed = facts;
       apply_form(candidate.form, formed);
       time(candidate, formed, on_host);
@@ -226,6 +227,12 @@ void Tuner::time(Candidate& candidate, const NodeFacts& facts, bool on_host) {
   std::string key = backend.fingerprint() + "|" + std::string(candidate.tactic->name()) + "|" +
                     facts.config + "|" + signature(facts);
   if (streams.size() > 1) key += " beside " + std::to_string(streams.size() - 1);
+  if (options_.level == 0) {
+    const Result<double> once =
+        measure(backend, *candidate.tactic, facts, streams, {.target_ms = 0, .most_runs = 1});
+    if (!once.is_ok()) candidate.reason = once.status().message();
+    return;
+  }
   candidate.measured = true;
   if (const std::optional<double> known = cache_.find(key)) {
     candidate.microseconds = *known;

@@ -2,7 +2,6 @@
 #include "backends/cpu/cpu_backend.h"
 
 #include <cpuid.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -14,6 +13,7 @@
 #include "backends/cpu/cpu_stream.h"
 #include "backends/cpu/simd/isa.h"
 #include "backends/cpu/sixteen_bits.h"
+#include "base/processors.h"
 
 namespace penstock::backends {
 namespace {
@@ -86,13 +86,6 @@ int strength(std::string_view instruction_set) {
 }
 
 }  // namespace
-
-int processor_count() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
 
 std::string processor_name() {
   char brand[49] = {};

@@ -33,8 +33,6 @@ class CpuBackend : public Backend {
   std::vector<const TacticSource*> sources_;
 };
 
-// Processors this process may use, as its affinity mask says.
-int processor_count();
 // The model name that the processor gives itself.
 std::string processor_name();
 
