@@ -3,29 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/wire_types.h"
 #include "load/wire.h"
 
 namespace penstock::load {
 namespace {
-
-constexpr std::array<std::pair<DataType, std::string_view>, 14> kTypes = {
-    {{DataType::kBool, "BOOL"},
-     {DataType::kUInt8, "UINT8"},
-     {DataType::kUInt16, "UINT16"},
-     {DataType::kUInt32, "UINT32"},
-     {DataType::kUInt64, "UINT64"},
-     {DataType::kInt8, "INT8"},
-     {DataType::kInt16, "INT16"},
-     {DataType::kInt32, "INT32"},
-     {DataType::kInt64, "INT64"},
-     {DataType::kFloat16, "FP16"},
-     {DataType::kFloat32, "FP32"},
-     {DataType::kFloat64, "FP64"},
-     {DataType::kString, "BYTES"},
-     {DataType::kBFloat16, "BF16"}}};
 
 Status not_understood(std::string_view why) {
   return {StatusCode::kIoError,
@@ -61,7 +45,7 @@ Result<TensorInfo> parse_tensor(std::string_view message) {
   WireReader reader(message);
   while (const auto field = reader.next()) {
     if (field->number == 1) info.name = field->bytes;
-    if (field->number == 2) info.dtype = type_of_wire(field->bytes);
+    if (field->number == 2) info.dtype = parse_wire_name(field->bytes);
     if (field->number == 3 && field->varint) {
       info.shape.push_back(static_cast<int64_t>(*field->varint));
     } else if (field->number == 3) {
@@ -139,7 +123,7 @@ Result<std::string> json_data(const std::string& name, const Tensor& tensor) {
     default:
       return Status(StatusCode::kUnsupported,
                     fmt::format("input '{}': {} has no form in JSON; use --format binary", name,
-                                wire_type(tensor.dtype())));
+                                wire_name(tensor.dtype())));
   }
   if (json.back() == ',') json.pop_back();
   return json + "]";
@@ -157,7 +141,7 @@ Result<Request> http_inference(const Target& target, const ModelName& model,
   std::string blobs;
   for (const auto& [name, tensor] : inputs) {
     json += fmt::format(R"({{"name":{},"shape":{},"datatype":"{}",)", nlohmann::json(name).dump(),
-                        extents_of(tensor), wire_type(tensor.dtype()));
+                        extents_of(tensor), wire_name(tensor.dtype()));
     if (binary) {
       const std::string bytes = bytes_of(tensor);
       json += fmt::format(R"("parameters":{{"binary_data_size":{}}}}},)", bytes.size());
@@ -186,7 +170,7 @@ Result<Request> grpc_inference(const ModelName& model,
   for (const auto& [name, tensor] : inputs) {
     std::string input;
     append_field(input, 1, name);
-    append_field(input, 2, wire_type(tensor.dtype()));
+    append_field(input, 2, wire_name(tensor.dtype()));
     std::string extents;
     for (const int64_t extent : tensor.shape()) {
       append_varint(extents, static_cast<uint64_t>(extent));
@@ -204,20 +188,6 @@ Result<Request> grpc_inference(const ModelName& model,
 }
 
 }  // namespace
-
-std::string_view wire_type(DataType type) {
-  for (const auto& [known, name] : kTypes) {
-    if (known == type) return name;
-  }
-  return "";
-}
-
-DataType type_of_wire(std::string_view name) {
-  for (const auto& [type, known] : kTypes) {
-    if (known == name) return type;
-  }
-  return DataType::kUndefined;
-}
 
 Result<ModelDescription> parse_json_description(std::string_view json) {
   const auto facts = nlohmann::json::parse(json, nullptr, false);
@@ -239,7 +209,7 @@ Result<ModelDescription> parse_json_description(std::string_view json) {
         return not_understood("a tensor without name, datatype or shape");
       }
       info.name = name->get<std::string>();
-      info.dtype = type_of_wire(type->get<std::string>());
+      info.dtype = parse_wire_name(type->get<std::string>());
       for (const auto& extent : *shape) {
         if (!extent.is_number_integer()) return not_understood("an extent that is no integer");
         info.shape.push_back(extent.get<int64_t>());
@@ -287,7 +257,7 @@ Result<Request> inference_request(const Target& target, const ModelName& model,
                                   const std::map<std::string, Tensor>& inputs,
                                   TensorFormat format) {
   for (const auto& [name, tensor] : inputs) {
-    if (wire_type(tensor.dtype()).empty()) {
+    if (wire_name(tensor.dtype()).empty()) {
       return Status(StatusCode::kUnsupported,
                     fmt::format("input '{}': the protocol has no type for {}", name,
                                 to_string(tensor.dtype())));

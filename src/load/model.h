@@ -43,8 +43,4 @@ Result<Request> inference_request(const Target& target, const ModelName& model,
 Request http_request(const Target& target, std::string_view method, std::string_view path,
                      std::string_view content_type, std::string body);
 
-// The protocol's name of a type, "FP32"; empty where it has none. And back: kUndefined.
-std::string_view wire_type(DataType type);
-DataType type_of_wire(std::string_view name);
-
 }  // namespace penstock::load

@@ -68,8 +68,6 @@ TEST(LoadModel, TypesWithoutAFormInJson) {
   const auto request = inference_request(
       http_target(), {"m", ""}, {{"x", Tensor(DataType::kFloat16, {1})}}, TensorFormat::kJson);
   EXPECT_THAT(request.status().message(), HasSubstr("use --format binary"));
-  EXPECT_EQ(type_of_wire("BF16"), DataType::kBFloat16);
-  EXPECT_EQ(type_of_wire("FP8"), DataType::kUndefined);
 }
 
 TEST(LoadModel, DescriptionInJson) {

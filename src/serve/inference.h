@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/wire_types.h"
 #include "serve/error.h"
 
 namespace penstock::serve {
@@ -100,10 +101,6 @@ class InferenceRequest {
   std::mutex mutex_;
   std::weak_ptr<CancellationListener> listener_;  // guarded by mutex_
 };
-
-// The protocol's names: "BOOL", "UINT8", ... "FP32", "BYTES", "BF16"; empty, kUndefined: none.
-std::string_view wire_name(DataType dtype);
-DataType parse_wire_name(std::string_view name);
 
 // Strings as they come on the wire, 4 bytes of length (little endian) and the characters, `count`
 // times; the result views `bytes`. An error says what is wrong with them.

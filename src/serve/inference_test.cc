@@ -32,13 +32,6 @@ TEST(WireStrings, OfWrongLengthAreRefused) {
   EXPECT_TRUE(parse_strings("", 0).is_ok());
 }
 
-TEST(WireNames, AreTritons) {
-  EXPECT_EQ(wire_name(DataType::kFloat32), "FP32");
-  EXPECT_EQ(wire_name(DataType::kString), "BYTES");
-  EXPECT_EQ(parse_wire_name("BF16"), DataType::kBFloat16);
-  EXPECT_EQ(parse_wire_name("fp32"), DataType::kUndefined);
-}
-
 TEST(Errors, BecomeHttpStatuses) {
   EXPECT_EQ(Error(ErrorCode::kUnavailable, "").http_status(), 503);
   EXPECT_EQ(Error(ErrorCode::kAlreadyExists, "").http_status(), 400);
