@@ -1,45 +1,16 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #include "accuracy/model.h"
 
-#include "compiler/profile.h"
 #include "passes/pipeline.h"
 #include "quantize/layers.h"
 
 namespace penstock::accuracy {
-namespace {
-
-Result<ir::Graph> imported(const Model& model, const BuildOptions& options) {
-  return model.import([&](const ir::Graph& inputs) -> Result<std::vector<ir::Value*>> {
-    std::vector<OptimizationProfile> profiles;
-    for (const OptimizationProfile& asked :
-         options.profiles.empty() ? std::vector{options.profile} : options.profiles) {
-      PENSTOCK_ASSIGN_OR_RETURN(OptimizationProfile profile,
-                                compiler::complete_profile(inputs, asked));
-      profiles.push_back(std::move(profile));
-    }
-    return compiler::planned_inputs(inputs, profiles);
-  });
-}
-
-}  // namespace
-
-Model model_of(const std::filesystem::path& onnx_path) {
-  return {
-      [onnx_path](const importer::ChooseShapeInputs& choose) {
-        return importer::import_onnx(onnx_path, choose);
-      },
-      [onnx_path](const BuildOptions& build) { return build_plan_in_memory(onnx_path, build); }};
-}
-
-Model model_of(const OnnxBytes& onnx) {
-  return {[onnx](const importer::ChooseShapeInputs& choose) {
-            return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
-          },
-          [onnx](const BuildOptions& build) { return build_plan_in_memory(onnx, build); }};
-}
 
 Result<std::vector<Layer>> free_layers(const Model& model, const BuildOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(ir::Graph graph, imported(model, options));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      ir::Graph graph,
+      compiler::import_for(
+          model, options.profiles.empty() ? std::vector{options.profile} : options.profiles));
   std::vector<Layer> layers;
   bool is_quantized = false;
   passes::PipelineOptions pipeline;

@@ -1,25 +1,14 @@
 // Copyright the Penstock authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <penstock/builder.h>
-
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "import/import.h"
+#include "compiler/model.h"
 
 namespace penstock::accuracy {
 
-// A model in a file or in memory: what can be imported, and built again and again.
-struct Model {
-  std::function<Result<ir::Graph>(const importer::ChooseShapeInputs&)> import;
-  std::function<Result<BuiltPlan>(const BuildOptions&)> build;
-};
-
-Model model_of(const std::filesystem::path& onnx_path);
-Model model_of(const OnnxBytes& onnx);  // whose bytes must live as long
+using compiler::Model;
 
 // A layer that INT8 may compute.
 struct Layer {

@@ -403,13 +403,13 @@ class Search {
 
 Result<SearchResult> search_precisions(const std::filesystem::path& onnx_path, const Arrays& data,
                                        const SearchOptions& options) {
-  const Model model = accuracy::model_of(onnx_path);
+  const Model model = compiler::model_of(onnx_path);
   return guard_memory("the search", [&] { return Search(model, data, options).run(); });
 }
 
 Result<SearchResult> search_precisions(const OnnxBytes& onnx, const Arrays& data,
                                        const SearchOptions& options) {
-  const Model model = accuracy::model_of(onnx);
+  const Model model = compiler::model_of(onnx);
   return guard_memory("the search", [&] { return Search(model, data, options).run(); });
 }
 

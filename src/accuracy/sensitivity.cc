@@ -279,13 +279,13 @@ Result<SensitivityReport> accuracy::rank_layers(const Model& model, const Arrays
 
 Result<SensitivityReport> rank_layers(const std::filesystem::path& onnx_path, const Arrays& data,
                                       const SensitivityOptions& options) {
-  const Model model = accuracy::model_of(onnx_path);
+  const Model model = compiler::model_of(onnx_path);
   return guard_memory("the ranking", [&] { return Ranking(model, data, options).run(); });
 }
 
 Result<SensitivityReport> rank_layers(const OnnxBytes& onnx, const Arrays& data,
                                       const SensitivityOptions& options) {
-  const Model model = accuracy::model_of(onnx);
+  const Model model = compiler::model_of(onnx);
   return guard_memory("the ranking", [&] { return Ranking(model, data, options).run(); });
 }
 

@@ -9,8 +9,7 @@
 #include <unordered_set>
 
 #include "base/memory_guard.h"
-#include "compiler/profile.h"
-#include "import/import.h"
+#include "compiler/model.h"
 #include "ir/layout.h"
 #include "passes/pipeline.h"
 #include "quantize/layers.h"
@@ -20,24 +19,15 @@
 namespace penstock {
 namespace {
 
+using compiler::Model;
+using compiler::model_of;
 using Batch = std::map<std::string, Tensor>;
 using Observations = std::unordered_map<std::string, quantize::Observation>;
-
-// A model in a file or in memory: what can be imported and built.
-struct Model {
-  std::function<Result<ir::Graph>(const importer::ChooseShapeInputs&)> import;
-  std::function<Result<BuiltPlan>(const BuildOptions&)> build;
-};
 
 // The values whose ranges matter: names are those that a build sees before it fuses.
 Result<Observations> values_to_watch(const Model& model, const CalibrationOptions& options,
                                      std::string& name) {
-  Result<ir::Graph> graph =
-      model.import([&](const ir::Graph& inputs) -> Result<std::vector<ir::Value*>> {
-        PENSTOCK_ASSIGN_OR_RETURN(OptimizationProfile profile,
-                                  compiler::complete_profile(inputs, options.profile));
-        return compiler::planned_inputs(inputs, {std::move(profile)});
-      });
+  Result<ir::Graph> graph = compiler::import_for(model, {options.profile});
   PENSTOCK_RETURN_IF_ERROR(graph.status());
   passes::PipelineOptions pipeline;
   pipeline.fuse = false;
@@ -209,21 +199,6 @@ Result<std::vector<CalibrationTable>> calibrate_model(
 }
 
 constexpr std::string_view kGuarded = "the calibration of this model";
-
-Model model_of(const std::filesystem::path& onnx_path) {
-  return {
-      [onnx_path](const importer::ChooseShapeInputs& choose) {
-        return importer::import_onnx(onnx_path, choose);
-      },
-      [onnx_path](const BuildOptions& build) { return build_plan_in_memory(onnx_path, build); }};
-}
-
-Model model_of(const OnnxBytes& onnx) {
-  return {[onnx](const importer::ChooseShapeInputs& choose) {
-            return importer::import_onnx_from_memory(onnx.bytes, onnx.folder, choose);
-          },
-          [onnx](const BuildOptions& build) { return build_plan_in_memory(onnx, build); }};
-}
 
 Result<std::vector<CalibrationTable>> guarded(const Model& model, CalibrationSource& source,
                                               const CalibrationOptions& options,
