@@ -49,16 +49,8 @@ nb::dict run_over(const Engine& engine, nb::dict data, int64_t batch, int64_t sa
   options.batch = batch;
   options.most_samples = samples;
   options.threads = threads;
-  if (!progress.is_none()) {
-    options.progress = [&](std::string_view what, double fraction) {
-      error.guard([&] { progress(nb::str(what.data(), what.size()), fraction); });
-    };
-  }
-  options.cancelled = [&] {
-    return !error.guard([] {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    });
-  };
+  options.progress = error.progress(progress);
+  options.cancelled = error.cancelled();
   Result<Arrays> outputs = Status();
   {
     nb::gil_scoped_release unlocked;

@@ -7,8 +7,10 @@
 #include <penstock/stream.h>
 
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace penstock::python {
 
@@ -63,6 +65,22 @@ class CallbackError {
       error_ = std::current_exception();
     }
     return !error_;
+  }
+  // What options take as `progress`; empty where the callback is None, which must live as long.
+  std::function<void(std::string_view, double)> progress(const nb::object& callback) {
+    if (callback.is_none()) return nullptr;
+    return [this, &callback](std::string_view what, double fraction) {
+      guard([&] { callback(nb::str(what.data(), what.size()), fraction); });
+    };
+  }
+  // What they take as `cancelled`: Control-C reaches Python as a pending signal, seen only where
+  // somebody asks.
+  std::function<bool()> cancelled() {
+    return [this] {
+      return !guard([] {
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      });
+    };
   }
   // With the lock held.
   void rethrow() {

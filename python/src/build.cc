@@ -117,22 +117,13 @@ BuildOptions make_options(const Settings& settings, CallbackError& error) {
   options.workspace_bytes = settings.workspace_bytes;
   options.memory_limit_bytes = settings.memory_limit_bytes;
   options.tactic_sources = settings.tactic_sources;
-  if (!settings.progress.is_none()) {
-    options.progress = [&](std::string_view what, double fraction) {
-      error.guard([&] { settings.progress(nb::str(what.data(), what.size()), fraction); });
-    };
-  }
+  options.progress = error.progress(settings.progress);
   if (!settings.log.is_none()) {
     options.log = [&](const std::string& line) {
       error.guard([&] { settings.log(nb::str(line.data(), line.size())); });
     };
   }
-  // Control-C reaches Python as a pending signal, seen only where somebody asks.
-  options.cancelled = [&] {
-    return !error.guard([] {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    });
-  };
+  options.cancelled = error.cancelled();
   return options;
 }
 

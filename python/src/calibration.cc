@@ -107,16 +107,8 @@ CalibrationTable run_calibration(nb::object model, const std::filesystem::path& 
   options.percentile = percentile;
   options.most_batches = most_batches;
   options.threads = threads;
-  if (!progress.is_none()) {
-    options.progress = [&](std::string_view what, double fraction) {
-      error.guard([&] { progress(nb::str(what.data(), what.size()), fraction); });
-    };
-  }
-  options.cancelled = [&] {
-    return !error.guard([] {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    });
-  };
+  options.progress = error.progress(progress);
+  options.cancelled = error.cancelled();
   PySource source(std::move(batches), batch_count, error);
   std::optional<Result<CalibrationTable>> table;
   if (nb::isinstance<nb::bytes>(model)) {
